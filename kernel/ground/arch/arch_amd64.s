@@ -1,0 +1,258 @@
+#include "go_asm.h"
+#include "textflag.h"
+
+// Intel SDM vol. 2 for every instruction below; those that the Go assembler
+// does not know are spelled as bytes with their encoding in the comment.
+
+TEXT ·CPUID(SB),NOSPLIT,$0-24
+	MOVL leaf+0(FP), AX
+	MOVL sub+4(FP), CX
+	CPUID
+	MOVL AX, eax+8(FP)
+	MOVL BX, ebx+12(FP)
+	MOVL CX, ecx+16(FP)
+	MOVL DX, edx+20(FP)
+	RET
+
+TEXT ·RDTSC(SB),NOSPLIT,$0-8
+	LFENCE
+	RDTSC
+	SHLQ $32, DX
+	ORQ  DX, AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+TEXT ·Pause(SB),NOSPLIT,$0-0
+	PAUSE
+	RET
+
+TEXT ·ReadMSR(SB),NOSPLIT,$0-16
+	MOVL msr+0(FP), CX
+	RDMSR
+	SHLQ $32, DX
+	ORQ  DX, AX
+	MOVQ AX, ret+8(FP)
+	RET
+
+TEXT ·WriteMSR(SB),NOSPLIT,$0-16
+	MOVL msr+0(FP), CX
+	MOVQ v+8(FP), AX
+	MOVQ AX, DX
+	SHRQ $32, DX
+	WRMSR
+	RET
+
+TEXT ·ReadCR0(SB),NOSPLIT,$0-8
+	MOVQ CR0, AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+TEXT ·WriteCR0(SB),NOSPLIT,$0-8
+	MOVQ v+0(FP), AX
+	MOVQ AX, CR0
+	RET
+
+TEXT ·ReadCR2(SB),NOSPLIT,$0-8
+	MOVQ CR2, AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+TEXT ·ReadCR3(SB),NOSPLIT,$0-8
+	MOVQ CR3, AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+TEXT ·WriteCR3(SB),NOSPLIT,$0-8
+	MOVQ v+0(FP), AX
+	MOVQ AX, CR3
+	RET
+
+TEXT ·ReadCR4(SB),NOSPLIT,$0-8
+	MOVQ CR4, AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+TEXT ·WriteCR4(SB),NOSPLIT,$0-8
+	MOVQ v+0(FP), AX
+	MOVQ AX, CR4
+	RET
+
+TEXT ·WriteXCR0(SB),NOSPLIT,$0-8
+	MOVQ v+0(FP), AX
+	MOVQ AX, DX
+	SHRQ $32, DX
+	XORL CX, CX
+	BYTE $0x0f; BYTE $0x01; BYTE $0xd1 // XSETBV
+	RET
+
+TEXT ·ReadXCR0(SB),NOSPLIT,$0-8
+	XORL CX, CX
+	BYTE $0x0f; BYTE $0x01; BYTE $0xd0 // XGETBV
+	SHLQ $32, DX
+	ORQ  DX, AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+TEXT ·Invlpg(SB),NOSPLIT,$0-8
+	MOVQ addr+0(FP), AX
+	INVLPG (AX)
+	RET
+
+TEXT ·In8(SB),NOSPLIT,$0-9
+	MOVW port+0(FP), DX
+	XORL AX, AX
+	INB
+	MOVB AX, ret+8(FP)
+	RET
+
+TEXT ·In16(SB),NOSPLIT,$0-10
+	MOVW port+0(FP), DX
+	XORL AX, AX
+	INW
+	MOVW AX, ret+8(FP)
+	RET
+
+TEXT ·In32(SB),NOSPLIT,$0-12
+	MOVW port+0(FP), DX
+	INL
+	MOVL AX, ret+8(FP)
+	RET
+
+TEXT ·Out8(SB),NOSPLIT,$0-3
+	MOVW port+0(FP), DX
+	MOVB v+2(FP), AX
+	OUTB
+	RET
+
+TEXT ·Out16(SB),NOSPLIT,$0-4
+	MOVW port+0(FP), DX
+	MOVW v+2(FP), AX
+	OUTW
+	RET
+
+TEXT ·Out32(SB),NOSPLIT,$0-8
+	MOVW port+0(FP), DX
+	MOVL v+4(FP), AX
+	OUTL
+	RET
+
+TEXT ·Load8(SB),NOSPLIT,$0-9
+	MOVQ p+0(FP), AX
+	MOVB (AX), CX
+	MOVB CX, ret+8(FP)
+	RET
+
+TEXT ·Load16(SB),NOSPLIT,$0-10
+	MOVQ p+0(FP), AX
+	MOVW (AX), CX
+	MOVW CX, ret+8(FP)
+	RET
+
+TEXT ·Load32(SB),NOSPLIT,$0-12
+	MOVQ p+0(FP), AX
+	MOVL (AX), CX
+	MOVL CX, ret+8(FP)
+	RET
+
+TEXT ·Load64(SB),NOSPLIT,$0-16
+	MOVQ p+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ CX, ret+8(FP)
+	RET
+
+TEXT ·Store8(SB),NOSPLIT,$0-9
+	MOVQ p+0(FP), AX
+	MOVB v+8(FP), CX
+	MOVB CX, (AX)
+	RET
+
+TEXT ·Store16(SB),NOSPLIT,$0-10
+	MOVQ p+0(FP), AX
+	MOVW v+8(FP), CX
+	MOVW CX, (AX)
+	RET
+
+TEXT ·Store32(SB),NOSPLIT,$0-12
+	MOVQ p+0(FP), AX
+	MOVL v+8(FP), CX
+	MOVL CX, (AX)
+	RET
+
+TEXT ·Store64(SB),NOSPLIT,$0-16
+	MOVQ p+0(FP), AX
+	MOVQ v+8(FP), CX
+	MOVQ CX, (AX)
+	RET
+
+TEXT ·CLI(SB),NOSPLIT,$0-0
+	CLI
+	RET
+
+TEXT ·STI(SB),NOSPLIT,$0-0
+	STI
+	RET
+
+// STI holds interrupts off for one more instruction, so HLT cannot be entered
+// after the interrupt that should have woken it (SDM vol. 2, STI).
+TEXT ·StiHlt(SB),NOSPLIT,$0-0
+	STI
+	HLT
+	CLI
+	RET
+
+TEXT ·HLT(SB),NOSPLIT,$0-0
+	HLT
+	RET
+
+TEXT ·IRQSave(SB),NOSPLIT,$0-8
+	XORL AX, AX
+	CMPB ·Hosted(SB), $0
+	JNE  done
+	PUSHFQ
+	POPQ AX
+	CLI
+done:
+	MOVQ AX, ret+0(FP)
+	RET
+
+TEXT ·IRQRestore(SB),NOSPLIT,$0-8
+	MOVQ flags+0(FP), AX
+	BTL  $9, AX
+	JCC  off
+	STI
+off:
+	RET
+
+TEXT ·This(SB),NOSPLIT,$0-8
+	MOVQ CPU_Self(GS), AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+TEXT ·LoadGDT(SB),NOSPLIT,$0-8
+	MOVQ desc+0(FP), AX
+	BYTE $0x0f; BYTE $0x01; BYTE $0x10 // LGDT (AX)
+	RET
+
+TEXT ·LoadIDT(SB),NOSPLIT,$0-8
+	MOVQ desc+0(FP), AX
+	BYTE $0x0f; BYTE $0x01; BYTE $0x18 // LIDT (AX)
+	RET
+
+TEXT ·LoadTR(SB),NOSPLIT,$0-2
+	MOVW sel+0(FP), AX
+	BYTE $0x0f; BYTE $0x00; BYTE $0xd8 // LTR AX
+	RET
+
+TEXT ·ZeroPage(SB),NOSPLIT,$0-16
+	MOVQ  p+0(FP), DI
+	MOVQ  n+8(FP), CX
+	XORPS X15, X15
+loop:
+	MOVUPS X15, 0(DI)
+	MOVUPS X15, 16(DI)
+	MOVUPS X15, 32(DI)
+	MOVUPS X15, 48(DI)
+	ADDQ  $64, DI
+	SUBQ  $64, CX
+	JNE   loop
+	RET

@@ -1,0 +1,113 @@
+// Package vfs is files as the program sees them: paths, mounts, inodes, open
+// file descriptions, the descriptor table, and the files that need no file
+// system (pipes, eventfd, timerfd, epoll, …).
+//
+// The rule that keeps it simple: **a File never sleeps for readiness**. Read and
+// Write answer EAGAIN when nothing can be done now, and the object notifies its
+// waiter queue when that changes; waiting, O_NONBLOCK, timeouts and signals are
+// dealt with once, in Description. Only I/O to the root device may block inside
+// a File, and that ends by itself.
+//
+// Locks: a file's lock is never held across a copy from or to user memory that
+// could fault into the same file's page cache (see usermem); order is
+// mm → inode → page → frame. It imports abi, usermem, wait, ground/frame and
+// gVisor's waiter; it knows no driver and no system-call number.
+package vfs
+
+import (
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"skerry/kernel/abi"
+	"skerry/kernel/ground/frame"
+	"skerry/kernel/usermem"
+)
+
+// File is the behaviour behind an open file description. Implementations embed
+// BaseFile for the operations that they do not have.
+type File interface {
+	// Waitable is how poll, epoll and blocking calls wait.
+	waiter.Waitable
+
+	// Read copies up to v.Len() bytes to v. Seekable files read at off, others
+	// ignore it. (0, OK) is end of file; EAGAIN means nothing now. A fault in v
+	// after some bytes answers those bytes.
+	Read(v *usermem.Vec, off int64) (int, abi.Errno)
+
+	// Write copies up to v.Len() bytes from v; off as in Read. EAGAIN means no
+	// room now. EPIPE is answered as such; the caller raises SIGPIPE.
+	Write(v *usermem.Vec, off int64) (int, abi.Errno)
+
+	// Stat fills st, all of it.
+	Stat(st *abi.Stat) abi.Errno
+
+	// Ioctl answers ioctl(2); ENOTTY for what the file does not know.
+	Ioctl(cmd uint32, arg uintptr) (uintptr, abi.Errno)
+
+	// Seekable reports whether the description has a file position.
+	Seekable() bool
+
+	// Release runs once, when the last reference to the description is gone.
+	Release()
+}
+
+// Mapper is a File whose contents live in page-cache frames, so that mmap,
+// sendfile and read share them.
+type Mapper interface {
+	File
+
+	// Page returns the frame that caches page index (of 4096 bytes) with a
+	// reference taken for the caller, reading it in if need be. With write set
+	// the frame may be written through a shared mapping. SIGBUS territory, a
+	// page wholly beyond the end of the file, answers ENXIO; a device error EIO.
+	Page(index uint64, write bool) (frame.PFN, abi.Errno)
+
+	// AddMapping and RemoveMapping tell the file who maps it, so that truncate
+	// and reclaim can take pages away.
+	AddMapping(m Mapping)
+	RemoveMapping(m Mapping)
+
+	// Executable reports whether the file may be mapped executable: it lies in
+	// the verified root and the image marks it so (docs/SECURITY.md).
+	Executable() bool
+
+	// MayWriteShared reports whether a shared writable mapping is possible.
+	MayWriteShared() bool
+}
+
+// Mapping is one mapping of a Mapper's pages; mm's vma implements it.
+type Mapping interface {
+	// Unmap removes the page-table entries for pages [first, last] of the file
+	// and flushes them everywhere; private copies stay unless even is set (a
+	// truncate takes them too).
+	Unmap(first, last uint64, even bool)
+}
+
+// BaseFile answers everything with the error for "not possible on this file".
+// It is always ready, like a regular file.
+type BaseFile struct{}
+
+// Readiness reports the file ready for reading and writing.
+func (BaseFile) Readiness(mask waiter.EventMask) waiter.EventMask {
+	return mask & (waiter.ReadableEvents | waiter.WritableEvents)
+}
+
+// EventRegister has nothing to register with.
+func (BaseFile) EventRegister(*waiter.Entry) error { return nil }
+
+// EventUnregister undoes nothing.
+func (BaseFile) EventUnregister(*waiter.Entry) {}
+
+// Read answers EINVAL.
+func (BaseFile) Read(*usermem.Vec, int64) (int, abi.Errno) { return 0, abi.EINVAL }
+
+// Write answers EINVAL.
+func (BaseFile) Write(*usermem.Vec, int64) (int, abi.Errno) { return 0, abi.EINVAL }
+
+// Ioctl answers ENOTTY.
+func (BaseFile) Ioctl(uint32, uintptr) (uintptr, abi.Errno) { return 0, abi.ENOTTY }
+
+// Seekable reports false.
+func (BaseFile) Seekable() bool { return false }
+
+// Release does nothing.
+func (BaseFile) Release() {}
