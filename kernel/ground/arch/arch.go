@@ -191,3 +191,10 @@ func ZeroPage(p uintptr, n uintptr)
 // SMAP is 1 when CR4.SMAP is on, and then user memory is reachable only
 // between STAC and CLAC.
 var SMAP uint8
+
+// RDRAND returns a random word from the processor; false if it had none ready.
+// CPUID.1:ECX bit 30 says whether the instruction exists. Works when Hosted.
+func RDRAND() (v uint64, ok bool)
+
+// RDSEED likewise; CPUID.(7,0):EBX bit 18.
+func RDSEED() (v uint64, ok bool)

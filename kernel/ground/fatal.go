@@ -1,0 +1,131 @@
+package ground
+
+import (
+	"skerry/kernel/ground/arch"
+)
+
+// com1 is the first serial port, a 16550: text from before and after the time
+// in which the machine's ports work.
+const com1 = 0x3f8
+
+// gPutc writes a byte to the serial port, waiting at most a while for room.
+func gPutc(b byte) {
+	for i := 0; i < 1<<16 && arch.In8(com1+5)&0x20 == 0; i++ {
+		arch.Pause()
+	}
+	arch.Out8(com1, b)
+}
+
+func gConsole(p, n uintptr) {
+	for i := uintptr(0); i < n; i++ {
+		b := *byteAt(p + i)
+		if b == '\n' {
+			gPutc('\r')
+		}
+		gPutc(b)
+	}
+}
+
+func gPuts(s string) {
+	for i := 0; i < len(s); i++ {
+		gPutc(s[i])
+	}
+}
+
+func gHex(v uint64) {
+	const digits = "0123456789abcdef"
+	for s := 60; s >= 0; s -= 4 {
+		gPutc(digits[v>>uint(s)&15])
+	}
+}
+
+func gPut(name string, v uint64) {
+	gPuts(name)
+	gHex(v)
+}
+
+// fatal ends the boot with a message: what is wrong is not the kernel.
+func fatal(msg string) {
+	gPuts("skerry: ")
+	gPuts(msg)
+	gPuts("\r\n")
+	gReset()
+}
+
+// bugLock lets one CPU report.
+var bugLock arch.Spin
+
+// gBug reports a broken invariant of ground, with the registers, and ends the
+// machine.
+func gBug(msg string, r *Regs, addr uint64) {
+	bugLock.Lock()
+	gPuts("\r\nskerry: kernel bug: ")
+	gPuts(msg)
+	gPut("\r\nvector ", r.Vec)
+	gPut(" error ", r.Err)
+	gPut(" address ", addr)
+	gPut("\r\nrip ", r.RIP)
+	gPut(" rsp ", r.RSP)
+	gPut(" flags ", r.RFlags)
+	gPut("\r\nax ", r.AX)
+	gPut(" bx ", r.BX)
+	gPut(" cx ", r.CX)
+	gPut(" dx ", r.DX)
+	gPut("\r\nsi ", r.SI)
+	gPut(" di ", r.DI)
+	gPut(" bp ", r.BP)
+	gPut(" r8 ", r.R8)
+	gPut("\r\nr9 ", r.R9)
+	gPut(" r10 ", r.R10)
+	gPut(" r11 ", r.R11)
+	gPut(" r12 ", r.R12)
+	gPut("\r\nr13 ", r.R13)
+	gPut(" r14 ", r.R14)
+	gPut(" r15 ", r.R15)
+	gPuts("\r\n")
+	// The words on the stack that look like kernel text, for a rough trace.
+	if sp := uintptr(r.RSP); sp >= DirectMap {
+		for i, n := uintptr(0), 0; i < 4096 && n < 24; i += 8 {
+			if (sp+i)&(pageSize-1) == 0 && i != 0 {
+				break
+			}
+			if v := *word(sp + i); v >= uint64(early.sym.textStart) && v < uint64(early.sym.textEnd) {
+				gPut("  ", v)
+				n++
+			}
+		}
+		gPuts("\r\n")
+	}
+	gReset()
+}
+
+// gDead is the end after a double fault or machine check.
+func gDead(rp uintptr) {
+	gBug("double fault or machine check", regsAt(rp), uint64(arch.ReadCR2()))
+}
+
+// gOutOfMemory: the Go heap could not grow although it may use the reserve.
+func gOutOfMemory() {
+	s := uint64(0)
+	gPut("\r\nskerry: out of memory in the kernel; frames free ", s)
+	gPuts("\r\n")
+	gReset()
+}
+
+// gExitGroup is the end of the kernel's own program: a panic that nobody
+// recovered (the runtime has printed its trace) or an os.Exit.
+func gExitGroup(code int) {
+	gPuts("\r\nskerry: kernel bug: the kernel's runtime exited\r\n")
+	gReset()
+}
+
+// gReset resets the machine by a triple fault: an empty IDT and an exception.
+// Every virtual machine monitor knows it; with -no-reboot QEMU ends.
+func gReset() {
+	var desc [2]uint64
+	arch.CLI()
+	arch.LoadIDT(descAddr(&desc))
+	for {
+		arch.Store64(0x10, 0)
+	}
+}
