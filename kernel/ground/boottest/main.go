@@ -56,6 +56,7 @@ func main() {
 	check("gomaxprocs changes", procs)
 	check("mutex storm", mutexes)
 	check("threads", threads)
+	check("ring 3", ringThree)
 	s := frame.Read()
 	println("frames: total", s.Total, "free", s.Free, "heap", s.Heap, "kernel", s.Kernel)
 	if failed {
