@@ -102,6 +102,15 @@ func RouteGSI(line int, gsi uint32) bool {
 	return call(funcAddr(&fnRouteGSI), uintptr(line), uintptr(gsi), 0) != 0
 }
 
+// MaskGSI silences an input that RouteGSI connected, or lets it speak again.
+func MaskGSI(gsi uint32, masked bool) {
+	m := uintptr(0)
+	if masked {
+		m = 1
+	}
+	call(funcAddr(&fnMaskGSI), uintptr(gsi), m, 0)
+}
+
 // MSI is the message that raises a device line (SDM vol. 3, 11.11).
 func MSI(line int) (addr uint64, data uint32) {
 	return lapicPhys | uint64(cpuAt(cpus[0]).apicID)<<12, uint32(vecLine + line)
@@ -119,6 +128,28 @@ func SetFixups(table [][3]uintptr) {
 			nfixups = i + 1
 		}
 	}
+}
+
+// Cmdline is the boot loader's command line.
+func Cmdline() []byte { return arch.Bytes(Boot.Cmdline, Boot.CmdlineLen) }
+
+// Record is the boot record as the loader left it, nil if there is none. It is
+// the caller's to erase what is secret in it.
+func Record() []byte {
+	if Boot.Record == 0 {
+		return nil
+	}
+	return arch.Bytes(Boot.Record, Boot.RecordLen)
+}
+
+// IsRAM reports whether a physical range touches what the loader called memory.
+func IsRAM(pa, n uint64) bool {
+	for i := 0; i < early.nram; i++ {
+		if r := early.ram[i]; pa < r.end && pa+n > r.start {
+			return true
+		}
+	}
+	return false
 }
 
 // RootTable is the frame of the top page table, whose lower half is mm's.
@@ -166,6 +197,7 @@ var (
 	fnShoot     = gShootCall
 	fnMapDevice = gMapDevice
 	fnRouteGSI  = gRouteGSI
+	fnMaskGSI   = gMaskGSI
 	fnSetClock  = gSetClock
 )
 

@@ -12,7 +12,7 @@ TEXT ·entry(SB),NOSPLIT|NOFRAME,$0
 	// SSE on, emulation off (SDM vol. 3, 9.6); the stub set PAE and PGE.
 	MOVQ CR0, AX
 	ANDQ $~0xc, AX      // EM, TS
-	ORQ  $0x10022, AX   // WP, NE, MP
+	ORQ  $0x50022, AX   // AM, WP, NE, MP
 	MOVQ AX, CR0
 	MOVQ CR4, AX
 	ORQ  $0x600, AX     // OSFXSR, OSXMMEXCPT
@@ -44,7 +44,7 @@ TEXT ·entry(SB),NOSPLIT|NOFRAME,$0
 TEXT ·apEntry(SB),NOSPLIT|NOFRAME,$0
 	MOVQ CR0, AX
 	ANDQ $~0xc, AX
-	ORQ  $0x10022, AX
+	ORQ  $0x50022, AX
 	MOVQ AX, CR0
 	MOVQ CR4, AX
 	ORQ  $0x600, AX

@@ -181,3 +181,14 @@ func gRouteGSI(line, gsi, _ uintptr) uintptr {
 	arch.Store32(ioapic+ioRegWin, uint32(vecLine+line))
 	return 1
 }
+
+// gMaskGSI masks or unmasks an input of the I/O APIC.
+func gMaskGSI(gsi, masked, _ uintptr) uintptr {
+	if ioapic == 0 {
+		return 0
+	}
+	arch.Store32(ioapic+ioRegSel, uint32(0x10+2*gsi))
+	v := arch.Load32(ioapic + ioRegWin)
+	arch.Store32(ioapic+ioRegWin, v&^lvtMasked|uint32(masked)<<16)
+	return 1
+}

@@ -206,3 +206,13 @@ func gCallAll(what, _, _ uintptr) uintptr {
 	}
 	return 0
 }
+
+// Barrier returns after every CPU has passed a serialising event.
+func Barrier() { call(funcAddr(&fnShoot), pageSize, 2*pageSize, 0) }
+
+// CurrentCPU is the CPU that the caller ran on a moment ago.
+func CurrentCPU() int { return int(call(funcAddr(&fnWhich), 0, 0, 0)) }
+
+var fnWhich = gWhich
+
+func gWhich(_, _, _ uintptr) uintptr { return uintptr(me().ID) }
