@@ -1,0 +1,181 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// configName is the file that is read if it is there.
+const configName = "skerry.toml"
+
+// pathKeys are settings whose value is a path on the host, which in the file is
+// relative to the file's folder.
+var pathKeys = map[string]bool{"env-file": true, "file": true, "dir": true, "log": true, "strace": true, "status-file": true, "kernel": true}
+
+// readConfig puts the file's settings where no flag was given. Keys are the names
+// of the flags of run and build; those of the other verb are checked, too, and
+// have no effect.
+func (s *settings) readConfig(cmd *cobra.Command) error {
+	path, asked := s.config, cmd.Flags().Changed("config")
+	if !asked {
+		path = configName
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && !asked {
+		return nil
+	}
+	if err != nil {
+		return usage("%s: %v", path, bare(err))
+	}
+	var keys map[string]any
+	if _, err := toml.Decode(string(text), &keys); err != nil {
+		var p toml.ParseError
+		if errors.As(err, &p) {
+			return usage("%s, line %d: %s", path, p.Position.Line, p.Message)
+		}
+		return usage("%s: %v", path, err)
+	}
+
+	other := newSettings() // takes what is not this verb's
+	known := pflag.NewFlagSet("", pflag.ContinueOnError)
+	other.imageFlags(known)
+	other.runFlags(known)
+	names := make([]string, 0, len(keys))
+	for name := range keys {
+		names = append(names, name)
+	}
+	// Files of variables come before single ones, which win; else the order in
+	// which settings are made has no effect.
+	sort.Slice(names, func(i, j int) bool {
+		if a, b := names[i] == "env-file", names[j] == "env-file"; a != b {
+			return a
+		}
+		return names[i] < names[j]
+	})
+	fromFlags := s.env
+	s.env = nil
+	for _, name := range names {
+		f := known.Lookup(name)
+		if f == nil || name == "config" || name == "help" {
+			return usage("%s: unknown key %q%s", path, name, didYouMean(name, settingNames(known), "keys are the names of the flags of `skerry run`"))
+		}
+		if own := cmd.Flags().Lookup(name); own != nil {
+			// A flag wins; but variables are put together, name by name.
+			if (own.Changed || name == "cpus" && cmd.Flags().Changed("smp") || name == "smp" && cmd.Flags().Changed("cpus")) && !strings.HasPrefix(name, "env") {
+				continue
+			}
+			f = own
+		}
+		values, err := settingValues(name, keys[name], f)
+		if err != nil {
+			return usage("%s: %s: %v", path, name, err)
+		}
+		for _, v := range values {
+			if pathKeys[name] && v != "-" {
+				v = relativeTo(filepath.Dir(path), v)
+			}
+			if err := f.Value.Set(v); err != nil {
+				return usage("%s: %v", path, err)
+			}
+		}
+	}
+	for _, entry := range fromFlags {
+		s.env.set(entry)
+	}
+	return nil
+}
+
+func settingNames(known *pflag.FlagSet) (names []string) {
+	known.VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden && f.Name != "config" {
+			names = append(names, f.Name)
+		}
+	})
+	return names
+}
+
+// settingValues turns a value of the file into values of a flag.
+func settingValues(name string, v any, f *pflag.Flag) ([]string, error) {
+	one := func(v any) (string, error) {
+		switch v := v.(type) {
+		case string:
+			return v, nil
+		case int64:
+			return fmt.Sprint(v), nil
+		case bool:
+			if f.Value.Type() == "bool" {
+				return fmt.Sprint(v), nil
+			}
+			if v && f.NoOptDefVal != "" {
+				return f.NoOptDefVal, nil
+			}
+		}
+		return "", fmt.Errorf("a value of the wrong type (it is %s)", f.Value.Type())
+	}
+	switch v := v.(type) {
+	case []any:
+		if !repeatable(f) {
+			return nil, errors.New("takes one value, not a list")
+		}
+		var list []string
+		for _, e := range v {
+			s, err := one(e)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, s)
+		}
+		return list, nil
+	case map[string]any:
+		if name != "env" {
+			return nil, errors.New("is not a table")
+		}
+		var list []string
+		for k, e := range v {
+			s, err := one(e)
+			if b, ok := e.(bool); ok {
+				s, err = fmt.Sprint(b), nil
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: a value of the wrong type (it is a string)", k)
+			}
+			list = append(list, k+"="+s)
+		}
+		sort.Strings(list)
+		return list, nil
+	}
+	if b, ok := v.(bool); ok && !b && f.NoOptDefVal != "" && f.Value.Type() != "bool" {
+		return nil, nil // strace = false
+	}
+	s, err := one(v)
+	if err != nil {
+		return nil, err
+	}
+	return []string{s}, nil
+}
+
+// repeatable reports whether a flag may be given more than once.
+func repeatable(f *pflag.Flag) bool {
+	switch f.Value.(type) {
+	case *publishValue, *copyValue, *envValue:
+		return true
+	}
+	return false
+}
+
+// relativeTo makes a path, or what begins with one, relative to a folder.
+func relativeTo(dir, path string) string {
+	if dir == "." || filepath.IsAbs(path) {
+		return path
+	}
+	return dir + "/" + path
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"skerry/image"
+
+	"github.com/spf13/cobra"
+)
+
+// inspection is what is told of an image. The environment's values are not.
+type inspection struct {
+	Image     string           `json:"image"`
+	ID        string           `json:"id"`
+	Size      int64            `json:"size"`
+	Format    int              `json:"format"`
+	Name      string           `json:"name"`
+	Program   string           `json:"program"`
+	Args      []string         `json:"args"`
+	EnvNames  []string         `json:"env_names"`
+	Cwd       string           `json:"cwd"`
+	CreatedBy string           `json:"created_by"`
+	Kernel    inspectedKernel  `json:"kernel"`
+	RootSize  int64            `json:"root_size"`
+	Files     []image.FileInfo `json:"files"`
+}
+
+type inspectedKernel struct {
+	Version string `json:"version"`
+	SHA256  string `json:"sha256"`
+	Size    int64  `json:"size"`
+}
+
+func newInspect(a *app) *cobra.Command {
+	asJSON := false
+	cmd := &cobra.Command{
+		Use:   "inspect [--json] IMAGE",
+		Short: "Show what is in an image",
+		Long: `Inspect checks an image's hashes and shows its files, their sizes, the kernel, the
+program, its arguments and the names of its environment.`,
+		DisableFlagsInUseLine: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage("`skerry inspect` takes one IMAGE")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			i, err := inspect(args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(a.stdout, i)
+			}
+			return i.write(a.stdout)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func inspect(path string) (*inspection, error) {
+	im, err := image.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer im.Close()
+	if err := im.Verify(); err != nil {
+		return nil, err
+	}
+	files, err := im.Files()
+	if err != nil {
+		return nil, err
+	}
+	m := &im.Manifest
+	return &inspection{
+		Image: path, ID: im.ID(), Size: im.Size(), Format: m.Format, Name: m.Name, Program: m.Program, Args: m.Args, EnvNames: m.EnvNames(),
+		Cwd: m.Cwd, CreatedBy: m.CreatedBy, Kernel: inspectedKernel{m.Kernel.Version, m.Kernel.SHA256, im.KernelSize()},
+		RootSize: im.Root().Length, Files: files,
+	}, nil
+}
+
+func (i *inspection) write(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, format string, v ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, v...)) }
+	row("image", "%s, %s, format %d", shown(i.Image), size(i.Size), i.Format)
+	row("id", "sha256 %s", i.ID)
+	row("created by", "%s", shown(i.CreatedBy))
+	row("program", "%s", shown(i.Program))
+	var args []string
+	for _, s := range i.Args {
+		args = append(args, shown(s))
+	}
+	row("arguments", "%s", strings.Join(args, " "))
+	names := strings.Join(i.EnvNames, " ")
+	if names == "" {
+		names = "(none)"
+	}
+	row("environment", "%s", strings.ReplaceAll(fmt.Sprintf("%q", names), `"`, ""))
+	row("folder", "%s", shown(i.Cwd))
+	row("kernel", "%s, %s, sha256 %s", shown(i.Kernel.Version), size(i.Kernel.Size), i.Kernel.SHA256)
+	row("root", "%s, %d files and folders", size(i.RootSize), len(i.Files))
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, f := range i.Files {
+		mark := map[string]string{"executable": "x", "directory": "d", "symlink": "l"}[f.Type]
+		if mark == "" {
+			mark = "-"
+		}
+		line := fmt.Sprintf("%s %12d  %s", mark, f.Size, shown(f.Path))
+		if f.Target != "" {
+			line += " -> " + shown(f.Target)
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shown quotes a string out of an image if it could be taken for something else
+// or do something to a terminal.
+func shown(s string) string {
+	q := fmt.Sprintf("%q", s)
+	if s == "" || strings.ContainsAny(s, " \t") || len(q) != len(s)+2 {
+		return q
+	}
+	return s
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

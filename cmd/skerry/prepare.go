@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"skerry/image"
+	"skerry/image/kernelbin"
+	"skerry/vmm"
+)
+
+// prepared is everything that a machine needs.
+type prepared struct {
+	config vmm.Config
+	files  []*os.File
+	image  *image.Image
+}
+
+func (p *prepared) close() {
+	for _, f := range p.files {
+		f.Close()
+	}
+	if p.image != nil {
+		p.image.Close()
+	}
+}
+
+// prepare finds or builds the image, adds files to it, and fills in how the
+// machine runs.
+func (a *app) prepare(ctx context.Context, s *settings, program string, args []string) (p *prepared, err error) {
+	src, err := image.Resolve(program)
+	if err != nil {
+		return nil, err
+	}
+	p = &prepared{}
+	if p.config.QEMU, err = vmm.FindQEMU(); err != nil {
+		return nil, err // before anything is built
+	}
+	defer func() {
+		if err != nil {
+			p.close()
+			p = nil
+		}
+	}()
+	c := &p.config
+	if src.Kind == image.ImageFile {
+		err = a.openImage(p, s, src, args)
+	} else {
+		err = a.packProgram(ctx, p, s, src, args)
+	}
+	if err != nil {
+		return p, err
+	}
+	im := p.image
+	a.verbose(s, fmt.Sprintf("image %s: %s, kernel %s", im.ID()[:16], size(im.Size()), im.Manifest.Kernel.Version))
+	root := im.Root()
+	c.Root = vmm.Disk{File: im.File(), Offset: root.Offset, Size: root.Length}
+	hostname := image.Hostname(im.Manifest.Name)
+	c.Record.Program, c.Record.Hostname = im.Manifest.Program, hostname
+	c.Record.Env = s.env.over(environment(im.Manifest.Env).over(defaultEnv(hostname)))
+
+	c.Name = im.Manifest.Name
+	c.CPUs, c.Memory, c.Machine, c.CPU = int(s.cpus), int64(s.memory), s.machine.word, s.cpu
+	c.Network, c.HostAccess, c.Forwards = s.network.word == "user", s.hostAccess, s.publish.list
+	c.Timeout, c.StopTimeout = s.timeout.d, s.stopTimeout.d
+	c.Stdout, c.Stderr, c.Say = a.stdout, a.stderr, a.say
+	if s.verbose {
+		c.Verbose = a.say
+	}
+	return p, a.openLogs(p, s)
+}
+
+// openImage opens an image that is already built. Its kernel is the one inside.
+func (a *app) openImage(p *prepared, s *settings, src *image.Source, args []string) (err error) {
+	if s.kernel != "" {
+		return usage("--kernel %s: an image boots the kernel inside it (leave it out)", s.kernel)
+	}
+	if p.image, err = image.Open(src.Host); err != nil {
+		return err
+	}
+	p.image.Path = src.Typed
+	if err := p.image.Verify(); err != nil {
+		return err
+	}
+	if p.config.Kernel, err = p.image.Kernel(); err != nil {
+		return err
+	}
+	m := &p.image.Manifest
+	p.config.Record.Args = m.Args
+	if len(args) > 0 {
+		p.config.Record.Args = append([]string{m.Args[0]}, args...)
+	}
+	p.config.Record.Cwd = m.Cwd
+	if s.workdir != "" {
+		if p.config.Record.Cwd, err = p.image.Workdir(s.workdir); err != nil {
+			return err
+		}
+	}
+	if len(s.copies) == 0 {
+		return nil
+	}
+	dir := "" // without a cache, where temporary files are
+	if cache, err := image.DefaultCache(); err == nil {
+		if dir, err = cache.Images(); err != nil {
+			return err
+		}
+	}
+	data, err := p.image.Data(s.copies, dir)
+	if err != nil {
+		return err
+	}
+	p.files = append(p.files, data.File)
+	p.config.Data = &vmm.Disk{File: data.File, Size: data.Size}
+	return nil
+}
+
+// packProgram builds an image for a program, or takes it out of the cache.
+// Arguments and environment are not part of it: they differ from run to run, and
+// may be secrets.
+func (a *app) packProgram(ctx context.Context, p *prepared, s *settings, src *image.Source, args []string) error {
+	cache, err := image.DefaultCache()
+	if err != nil {
+		return err
+	}
+	spec, done, err := a.spec(ctx, cache, s, src)
+	if err != nil {
+		return err
+	}
+	defer done()
+	parts, err := spec.Parts()
+	if err != nil {
+		return err
+	}
+	im, hit, err := cache.Image(parts)
+	if err != nil {
+		return err
+	}
+	p.image = im
+	p.config.Kernel = spec.Kernel // it is the one in the image: its hash is in the key
+	if hit {
+		a.verbose(s, "the image is in the cache")
+	} else {
+		a.verbose(s, "the image was built")
+	}
+	p.config.Record.Args = append(parts.Manifest.Args, args...)
+	p.config.Record.Cwd = parts.Manifest.Cwd
+	return nil
+}
+
+// spec says what an image for src is built from, and builds a Go package. done
+// removes what was made for it.
+func (a *app) spec(ctx context.Context, cache *image.Cache, s *settings, src *image.Source) (spec *image.BuildSpec, done func(), err error) {
+	spec = &image.BuildSpec{Source: src, Program: src.Host, Cwd: s.workdir, Copies: s.copies}
+	if s.kernel != "" {
+		spec.Kernel, err = os.ReadFile(s.kernel)
+		if err != nil {
+			return nil, nil, usage("--kernel %s: %v", s.kernel, bare(err))
+		}
+	} else if spec.Kernel, err = kernelbin.Kernel(); err != nil {
+		return nil, nil, err
+	}
+	if src.Kind != image.GoPackage {
+		return spec, func() {}, nil
+	}
+	dir, done, err := cache.Work()
+	if err != nil {
+		return nil, nil, err
+	}
+	a.progress("building " + src.Typed)
+	words := &prefixed{a: a, what: "go"}
+	spec.Program, err = image.BuildGo(ctx, src, dir, words)
+	words.end()
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return spec, done, nil
+}
+
+// openLogs opens the files of --log and --strace. They are for their owner, since
+// a trace shows what the program reads and writes.
+func (a *app) openLogs(p *prepared, s *settings) error {
+	for _, l := range []struct {
+		flag, path, what string
+		to               func(f io.Writer)
+	}{
+		{"--log", s.log, "log", func(f io.Writer) { p.config.Log = f }},
+		{"--strace", s.strace, "strace", func(f io.Writer) { p.config.Strace = f }},
+	} {
+		switch l.path {
+		case "":
+		case "-":
+			l.to(&prefixed{a: a, what: l.what})
+		default:
+			f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+			if err != nil {
+				return usage("%s %s: %v", l.flag, l.path, bare(err))
+			}
+			p.files = append(p.files, f)
+			l.to(f)
+		}
+	}
+	return nil
+}
+
+func (a *app) verbose(s *settings, line string) {
+	if s.verbose {
+		a.say(line)
+	}
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"strconv"
+	"time"
+
+	"skerry/image"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// settings are the values of all flags of run and build; each verb declares those
+// that it has.
+type settings struct {
+	config  string
+	quiet   bool
+	verbose bool
+
+	// What goes into an image.
+	env     environment
+	copies  []image.Copy
+	workdir string
+	output  string
+	kernel  string
+
+	// How a machine runs.
+	publish     publishValue
+	memory      memoryValue
+	cpus        cpusValue
+	timeout     durationValue
+	stopTimeout durationValue
+	statusFile  string
+	log         string
+	strace      string
+	hostAccess  bool
+	machine     choiceValue
+	cpu         string
+	network     choiceValue
+}
+
+func newSettings() *settings {
+	return &settings{
+		memory: 256 << 20, cpus: 1,
+		timeout:     durationValue{name: "timeout"},
+		stopTimeout: durationValue{"stop-timeout", 10 * time.Second},
+		machine:     choiceValue{"machine", []string{"microvm", "q35"}, "microvm"},
+		network:     choiceValue{"network", []string{"user", "none"}, "user"},
+	}
+}
+
+const configHelp = "read settings from `FILE` (default ./skerry.toml if there is one); flags win"
+
+// imageFlags are those of run and build.
+func (s *settings) imageFlags(f *pflag.FlagSet) {
+	f.SetInterspersed(false) // what stands behind PROGRAM is the program's
+	f.SortFlags = false
+	f.VarP(&envValue{&s.env, false}, "env", "e", "environment variable for the program; the name alone passes the one from here")
+	f.Var(&envValue{&s.env, true}, "env-file", "file with a variable on each line")
+	f.Var(&copyValue{&s.copies, false}, "file", "copy a file into the machine; it is read-only there and does not follow changes")
+	f.Var(&copyValue{&s.copies, true}, "dir", "copy a folder into the machine; it is read-only there and does not follow changes")
+	f.StringVarP(&s.workdir, "workdir", "w", "", "working directory of the program, a `DIR` in the machine (default /)")
+	f.StringVar(&s.config, "config", "", configHelp)
+	f.BoolVar(&s.quiet, "quiet", false, "print nothing but the program's own output")
+	f.BoolVar(&s.verbose, "verbose", false, "tell what is done, and what the kernel says")
+	f.StringVar(&s.kernel, "kernel", "", "kernel `FILE` instead of the one inside this command")
+	f.Lookup("kernel").Hidden = true
+}
+
+// runFlags are those of run alone.
+func (s *settings) runFlags(f *pflag.FlagSet) {
+	f.VarP(&s.publish, "publish", "p", "lead a port of the host to the machine; HOST alone is both, 0:GUEST picks one, /udp at the end is UDP; without -p nothing is reachable")
+	f.VarP(&s.memory, "memory", "m", "memory of the machine, with K, M or G")
+	f.Var(&s.cpus, "cpus", "number of CPUs (or --smp)")
+	f.Var(&s.cpus, "smp", "the same as --cpus")
+	f.Lookup("smp").Hidden = true
+	f.Var(&s.timeout, "timeout", "end the machine after this time, with status 124; the program gets TERM and the stop timeout first")
+	f.Var(&s.stopTimeout, "stop-timeout", "how long the program may take to end when it is asked to")
+	f.BoolVar(&s.hostAccess, "host-access", false, "let the program reach this host's own loopback, as host.skerry.internal")
+	f.StringVar(&s.statusFile, "status-file", "", "write how the machine ended to `FILE`, as JSON")
+	f.StringVar(&s.log, "log", "", "write the kernel's log and audit events to `FILE`, - for stderr")
+	f.StringVar(&s.strace, "strace", "", "trace the program's system calls, to `FILE` or to stderr")
+	f.Lookup("strace").NoOptDefVal = "-"
+	f.Var(&s.machine, "machine", "machine type of QEMU")
+	f.StringVar(&s.cpu, "cpu", "", "CPU `MODEL` of QEMU")
+	f.Var(&s.network, "network", "network of the machine")
+	for _, name := range []string{"machine", "cpu", "network"} {
+		f.Lookup(name).Hidden = true
+	}
+}
+
+// load reads the configuration file and checks what flags say together.
+func (s *settings) load(a *app, cmd *cobra.Command) error {
+	a.quiet = s.quiet
+	if err := s.readConfig(cmd); err != nil {
+		return err
+	}
+	a.quiet = s.quiet
+	switch {
+	case s.quiet && s.verbose:
+		return usage("--quiet --verbose: are opposites (leave one out)")
+	case s.quiet && s.strace == "-":
+		return usage("--quiet --strace: nobody would see the trace (write it to a file with --strace=FILE)")
+	case s.quiet && s.log == "-":
+		return usage("--quiet --log -: nobody would see the log (write it to a file with --log FILE)")
+	case s.hostAccess && s.network.word == "none":
+		return usage("--host-access --network none: there is no way to the host without a network (leave one out)")
+	}
+	return nil
+}
+
+// bare is the reason of a file's error without the path.
+func bare(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

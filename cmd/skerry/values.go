@@ -1,0 +1,193 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"skerry/image"
+	"skerry/vmm"
+)
+
+// The types of flags. Each Set checks its value wholly, so that a mistake is told
+// before anything is built, and says in one line what is wrong.
+
+// memoryValue is an amount of memory in bytes: a number with K, M or G, powers of
+// 1024.
+type memoryValue int64
+
+func (m *memoryValue) Type() string { return "SIZE" }
+
+func (m *memoryValue) String() string {
+	switch n := int64(*m); {
+	case n%(1<<30) == 0:
+		return strconv.FormatInt(n>>30, 10) + "G"
+	case n%(1<<20) == 0:
+		return strconv.FormatInt(n>>20, 10) + "M"
+	default:
+		return strconv.FormatInt(n>>10, 10) + "K"
+	}
+}
+
+func (m *memoryValue) Set(s string) error {
+	if s == "" {
+		return usage("-m: is empty (give a size, such as -m 256M)")
+	}
+	shift := map[byte]uint{'K': 10, 'M': 20, 'G': 30}[s[len(s)-1]&^0x20]
+	digits := s[:len(s)-1]
+	if shift == 0 {
+		if _, err := strconv.ParseUint(s, 10, 63); err == nil {
+			return usage("-m %s: has no unit (%sM, or %sG)", s, s, s)
+		}
+		return usage("-m %s: is not a size (a number with K, M or G, such as 256M)", s)
+	}
+	n, err := strconv.ParseUint(digits, 10, 63)
+	if err != nil || digits[0] == '+' {
+		return usage("-m %s: is not a size (a number with K, M or G, such as 256M)", s)
+	}
+	if n > vmm.MaxMemory>>shift {
+		return usage("-m %s: is more than a machine can have (%dG)", s, int64(vmm.MaxMemory)>>30)
+	}
+	n <<= shift
+	if n < vmm.MinMemory {
+		return usage("-m %s: is too little: the kernel alone needs %dM", s, vmm.MinMemory>>20)
+	}
+	if n%4096 != 0 {
+		return usage("-m %s: is not a whole number of pages (a multiple of 4K)", s)
+	}
+	*m = memoryValue(n)
+	return nil
+}
+
+// cpusValue is a number of CPUs.
+type cpusValue int
+
+func (c *cpusValue) Type() string   { return "N" }
+func (c *cpusValue) String() string { return strconv.Itoa(int(*c)) }
+
+func (c *cpusValue) Set(s string) error {
+	n, err := strconv.ParseUint(s, 10, 16)
+	if err != nil || n < 1 || n > vmm.MaxCPUs || s[0] == '+' {
+		return usage("--cpus %s: is not a number of CPUs (1 to %d)", s, vmm.MaxCPUs)
+	}
+	*c = cpusValue(n)
+	return nil
+}
+
+// durationValue is a time with its unit.
+type durationValue struct {
+	name string // of the flag
+	d    time.Duration
+}
+
+func (d *durationValue) Type() string { return "TIME" }
+
+func (d *durationValue) String() string {
+	if d.d == 0 {
+		return ""
+	}
+	return d.d.String()
+}
+
+func (d *durationValue) Set(s string) error {
+	v, err := time.ParseDuration(s)
+	if _, e := strconv.ParseFloat(s, 64); e == nil && s != "0" {
+		return usage("--%s %s: has no unit (%ss, or %sm)", d.name, s, s, s)
+	}
+	if err != nil {
+		return usage("--%s %s: is not a time (such as 90s, 5m or 1h30m)", d.name, s)
+	}
+	if v < 0 {
+		return usage("--%s %s: is negative", d.name, s)
+	}
+	d.d = v
+	return nil
+}
+
+// publishValue collects -p.
+type publishValue struct {
+	list    []vmm.Forward
+	changed bool
+}
+
+func (p *publishValue) Type() string   { return "[IP:]HOST:GUEST" }
+func (p *publishValue) String() string { return "" }
+
+func (p *publishValue) Set(s string) error {
+	f, err := vmm.ParseForward(s)
+	if err != nil {
+		return usage("%v", err)
+	}
+	for _, g := range p.list {
+		if f.Host.Port() != 0 && f.Host == g.Host && f.Proto == g.Proto {
+			return usage("-p %s: the port of the host is given twice", s)
+		}
+	}
+	p.list = append(p.list, f)
+	return nil
+}
+
+// copyValue collects --file or --dir into one list, in order.
+type copyValue struct {
+	list *[]image.Copy
+	dir  bool
+}
+
+func (c *copyValue) Type() string   { return "HOST:GUEST" }
+func (c *copyValue) String() string { return "" }
+
+func (c *copyValue) Set(s string) error {
+	v, err := image.ParseCopy(s, c.dir)
+	if err != nil {
+		return usage("%v", err)
+	}
+	*c.list = append(*c.list, v)
+	return nil
+}
+
+// envValue collects -e and --env-file, in order: the last one for a name counts.
+type envValue struct {
+	list *environment
+	file bool
+}
+
+func (e *envValue) Type() string {
+	if e.file {
+		return "FILE"
+	}
+	return "NAME[=VALUE]"
+}
+
+func (e *envValue) String() string { return "" }
+
+func (e *envValue) Set(s string) error {
+	if e.file {
+		return e.list.readFile(s)
+	}
+	return e.list.add("-e "+envName(s), s)
+}
+
+func envName(s string) string {
+	name, _, _ := strings.Cut(s, "=")
+	return name
+}
+
+// choiceValue is one of some words.
+type choiceValue struct {
+	name  string
+	words []string
+	word  string
+}
+
+func (c *choiceValue) Type() string   { return strings.Join(c.words, "|") }
+func (c *choiceValue) String() string { return c.word }
+
+func (c *choiceValue) Set(s string) error {
+	for _, w := range c.words {
+		if s == w {
+			c.word = s
+			return nil
+		}
+	}
+	return usage("--%s %s: is not one of %s", c.name, s, strings.Join(c.words, ", "))
+}

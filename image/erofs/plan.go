@@ -1,0 +1,167 @@
+package erofs
+
+import (
+	"errors"
+	"sort"
+)
+
+const (
+	// BlockSize is the size of a block, and of a page of memory.
+	BlockSize = 4096
+	blockBits = 12
+
+	superOffset  = 1024 // EROFS_SUPER_OFFSET
+	superSize    = 128  // struct erofs_super_block
+	compactSize  = 32   // struct erofs_inode_compact, and the unit of a nid
+	extendedSize = 64   // struct erofs_inode_extended
+	direntSize   = 12   // struct erofs_dirent
+)
+
+// layout is a tree with every inode and block in its place: block 0 with the
+// superblock, inodes from right behind it, then the data of directories,
+// symbolic links and files, each from a block of its own.
+type layout struct {
+	nodes  []*node // in order of their inodes
+	dirs   map[*node][]byte
+	meta   int64  // bytes from the start to the end of the last inode
+	blocks uint32 // in all
+}
+
+var errTooBig = errors.New("the files are too large for one file system")
+
+// plan assigns inodes and blocks.
+func (t *Tree) plan() (*layout, error) {
+	l := &layout{dirs: map[*node][]byte{}}
+	t.root.parent = t.root
+	l.walk(t.root)
+
+	// A nid is an inode's offset, in units of 32 bytes, from meta_blkaddr, which
+	// is 0 here. So no inode has number 0, which some programs take for a hole
+	// in a directory.
+	off := int64(superOffset + superSize)
+	for i, n := range l.nodes {
+		n.ino = uint32(i) + 1
+		size := n.inodeSize()
+		if off%BlockSize+size > BlockSize { // an inode lies in one block
+			off = roundUp(off)
+		}
+		n.nid = uint64(off / compactSize)
+		off += size
+	}
+	l.meta = off
+
+	next := roundUp(off) >> blockBits
+	place := func(n *node) {
+		if n.size > 0 {
+			n.block = uint32(next)
+			next += roundUp(n.size) >> blockBits
+		}
+	}
+	// What a directory walk reads lies together; file data comes last.
+	for _, n := range l.nodes {
+		if n.kind == Dir {
+			place(n)
+		}
+	}
+	for _, n := range l.nodes {
+		if n.kind == Symlink {
+			place(n)
+		}
+	}
+	for _, n := range l.nodes {
+		if n.kind == Regular || n.kind == Executable {
+			if n.size > 1<<43 || next > 1<<32-1 {
+				return nil, errTooBig
+			}
+			place(n)
+		}
+	}
+	if next > 1<<32-1 {
+		return nil, errTooBig
+	}
+	l.blocks = uint32(next)
+	// Directories hold nids, so their data can be made only now.
+	for _, n := range l.nodes {
+		if n.kind == Dir {
+			l.dirs[n] = n.dirData()
+		}
+	}
+	return l, nil
+}
+
+// walk collects n and everything below it, parents first, in order of names.
+func (l *layout) walk(n *node) {
+	l.nodes = append(l.nodes, n)
+	switch n.kind {
+	case Dir:
+		n.sorted = n.sortedChildren()
+		n.nlink = 2
+		for _, c := range n.sorted {
+			c.parent = n
+			if c.kind == Dir {
+				n.nlink++
+			}
+		}
+		n.size = n.dirSize()
+		for _, c := range n.sorted {
+			l.walk(c)
+		}
+	case Symlink:
+		n.nlink, n.size = 1, int64(len(n.target))
+	default:
+		n.nlink, n.size = 1, n.src.Size()
+	}
+}
+
+// inodeSize is 32 bytes if the compact form can hold n.
+func (n *node) inodeSize() int64 {
+	if n.size < 1<<32 && n.nlink < 1<<16 {
+		return compactSize
+	}
+	return extendedSize
+}
+
+// entry is one name in a directory.
+type entry struct {
+	name string
+	n    *node
+}
+
+// entries lists a directory as it is stored: all names in byte order, "." and
+// ".." among them.
+func (n *node) entries() []entry {
+	list := make([]entry, 0, len(n.sorted)+2)
+	list = append(list, entry{".", n}, entry{"..", n.parent})
+	for _, c := range n.sorted {
+		list = append(list, entry{c.name, c})
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i].name < list[j].name })
+	return list
+}
+
+// fit returns how many of list's entries fit into one block, and their size.
+func fit(list []entry) (n, size int) {
+	for n < len(list) {
+		s := size + direntSize + len(list[n].name)
+		if s > BlockSize {
+			break
+		}
+		n, size = n+1, s
+	}
+	return n, size
+}
+
+// dirSize is the size of a directory's data.
+func (n *node) dirSize() int64 {
+	list := n.entries()
+	var total int64
+	for {
+		k, size := fit(list)
+		if list = list[k:]; len(list) == 0 {
+			return total + int64(size)
+		}
+		total += BlockSize
+	}
+}
+
+func roundUp(n int64) int64 { return (n + BlockSize - 1) &^ (BlockSize - 1) }

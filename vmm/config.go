@@ -1,0 +1,93 @@
+package vmm
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"skerry/bootrec"
+)
+
+// Machine types of QEMU that the kernel boots on.
+const (
+	MicroVM = "microvm" // virtio-mmio, no firmware to speak of: the default
+	Q35     = "q35"     // virtio-pci
+)
+
+// Limits of a machine.
+const (
+	MinMemory = 16 << 20 // bytes; less does not hold a kernel
+	MaxMemory = 1 << 40
+	MaxCPUs   = 32 // the kernel's own limit (ground.MaxCPU)
+)
+
+// Config is what to run and how. Run does not change it.
+type Config struct {
+	// QEMU is the path of the hypervisor; "" looks for it.
+	QEMU string
+	// Machine is MicroVM or Q35, "" the first.
+	Machine string
+	// CPU is QEMU's CPU model, "" the best one.
+	CPU string
+	// Accel is how the CPU is run; the zero value asks ChooseAccel.
+	Accel Accel
+
+	// Name is shown by ps(1) as the machine's name.
+	Name   string
+	CPUs   int
+	Memory int64 // bytes, a multiple of 4096
+
+	// Kernel is the kernel's ELF file.
+	Kernel []byte
+	// Root is the disk with the root file system.
+	Root Disk
+	// Data is the second disk, nil if there is none.
+	Data *Disk
+	// Record says what the kernel is to run. Run fills in CPUs, Memory, Wall,
+	// StopTimeout, Seed, Data and Net.
+	Record bootrec.Record
+
+	// Network gives the machine a network device on the user network.
+	Network bool
+	// HostAccess lets the program reach the host's own loopback.
+	HostAccess bool
+	// Forwards are the ports of the host that lead to the machine's. They need
+	// Network.
+	Forwards []Forward
+
+	// Stdout and Stderr take the program's output.
+	Stdout, Stderr io.Writer
+	// Log takes the kernel's log, audit events and the text of the serial port,
+	// a line each; nil drops them.
+	Log io.Writer
+	// Strace takes traced calls, a line each. They are asked for in the record.
+	Strace io.Writer
+	// Say takes a line for the user, without prefix and newline. It may be
+	// called from several goroutines.
+	Say func(line string)
+	// Verbose, if not nil, takes a line for the curious.
+	Verbose func(line string)
+
+	// Signals is where the signals for the program come from.
+	Signals <-chan os.Signal
+	// Timeout ends the machine, 0 never.
+	Timeout time.Duration
+	// StopTimeout is how long the program may take to end after INT, TERM or
+	// the timeout.
+	StopTimeout time.Duration
+	// BootTimeout is how long the kernel may take to say hello; 0 is the
+	// default for the accelerator.
+	BootTimeout time.Duration
+}
+
+// Disk is a read-only disk: part of a file.
+type Disk struct {
+	File         *os.File
+	Offset, Size int64 // bytes, multiples of 4096
+}
+
+func (c *Config) verbose(line string) {
+	if c.Verbose != nil {
+		c.Verbose(line)
+	}
+}

@@ -1,0 +1,20 @@
+// Package vmm runs an image: it starts a hypervisor, hands the kernel and the
+// boot record over, carries the ports, and says how the machine ended.
+//
+// The hypervisor is QEMU. Nothing secret is in its arguments or in files: the
+// kernel and the boot record are memory files (memfd_create(2)), the ports are
+// socket pairs, the disk is the open image file; all are inherited as
+// descriptors. QEMU gets a death signal when this process ends in whatever way
+// (prctl(2), PR_SET_PDEATHSIG).
+//
+// What comes from the machine is hostile: frames are bounded and checked, text
+// for the terminal is made printable. It prints nothing itself but the program's
+// own bytes; lines for the user go to Config.Say.
+//
+// Goroutines of a run: one per port, one that waits for QEMU on a locked thread,
+// and Run itself, which alone decides (run.go). They meet in channels; the only
+// lock guards writes to the control port.
+//
+// It imports the standard library, bootrec and golang.org/x/sys, and knows
+// nothing of image files. It runs on Linux; elsewhere Run fails.
+package vmm

@@ -1,0 +1,61 @@
+package vmm
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestDoctor(t *testing.T) {
+	if _, err := FindQEMU(); err != nil {
+		t.Skip(err)
+	}
+	names := ""
+	for _, c := range Doctor() {
+		names += c.Name + " "
+		if c.Needed && !c.OK || c.Detail == "" || (c.Mend == "") != c.OK {
+			t.Errorf("%+v", c)
+		}
+	}
+	if names != "host qemu machine devices network sandbox kvm " {
+		t.Error(names)
+	}
+}
+
+// TestDoctorFinds tries QEMUs that something is wrong with.
+func TestDoctorFinds(t *testing.T) {
+	find := func(script string) map[string]Check {
+		dir := t.TempDir()
+		if script != "" {
+			if err := os.WriteFile(filepath.Join(dir, "qemu-system-x86_64"), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Setenv("PATH", dir+":/bin:/usr/sbin")
+		m := map[string]Check{}
+		for _, c := range Doctor() {
+			m[c.Name] = c
+		}
+		return m
+	}
+	if _, err := os.Stat("/bin/qemu-system-x86_64"); err != nil {
+		if _, err := os.Stat("/usr/libexec/qemu-kvm"); err != nil {
+			if c := find("")["qemu"]; c.OK || !strings.Contains(c.Mend, "apt-get") {
+				t.Errorf("none: %+v", c)
+			}
+		}
+	}
+	for script, want := range map[string]string{
+		"echo 'QEMU emulator version 4.2.1'": "qemu",
+		"exit 1":                             "qemu",
+		"echo hi":                            "qemu",
+		"echo 'QEMU emulator version 7.2.1'; echo '\nmicrovm x'":                                         "devices",
+		"echo 'QEMU emulator version 7.2.1'; echo 'pc x'":                                                "machine",
+		"[ \"$1\" != --version ] && echo 'no backend' >&2 && exit 1; echo 'QEMU emulator version 7.2.1'": "network",
+	} {
+		if c := find(script)[want]; c.OK || c.Name != want || c.Mend == "" || c.Detail == "" {
+			t.Errorf("%s: %+v", script, c)
+		}
+	}
+}
