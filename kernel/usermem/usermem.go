@@ -225,3 +225,20 @@ func Fixups() []Fixup {
 	}
 	return table
 }
+
+// Peek32 is Load32 without bringing a missing page in: for callers that hold a
+// lock. ok is false if the word cannot be read right now.
+func Peek32(addr uintptr) (v uint32, ok bool) {
+	if checkWord(addr, 4) != abi.OK {
+		return 0, false
+	}
+	return load32(addr)
+}
+
+// PeekCmpxchg32 is Cmpxchg32 without bringing a missing page in.
+func PeekCmpxchg32(addr uintptr, old, new uint32) (prev uint32, ok bool) {
+	if checkWord(addr, 4) != abi.OK {
+		return 0, false
+	}
+	return cmpxchg32(addr, old, new)
+}

@@ -52,6 +52,31 @@ type Waiter struct {
 	entry waiter.Entry
 	timer *time.Timer
 	armed bool
+
+	// How long the thread was not running, for its processor time: ended
+	// pauses, and the start of one that lasts (0 if none does).
+	paused atomic.Int64
+	since  atomic.Int64
+}
+
+// Pause marks the time up to Resume as one in which the thread does not run. By
+// the thread itself.
+func (w *Waiter) Pause() { w.since.Store(Now()) }
+
+// Resume ends a pause.
+func (w *Waiter) Resume() {
+	w.paused.Store(w.paused.Load() + Now() - w.since.Load())
+	w.since.Store(0)
+}
+
+// Paused is how long the thread has not been running, in nanoseconds; callable
+// from anywhere.
+func (w *Waiter) Paused() int64 {
+	n := w.paused.Load()
+	if s := w.since.Load(); s != 0 {
+		n += Now() - s
+	}
+	return n
 }
 
 // NotifyEvent implements waiter.EventListener: any event wakes the thread.
@@ -71,7 +96,9 @@ func (w *Waiter) Sleep(deadline int64) abi.Errno {
 		}
 		w.arm(time.Duration(left))
 	}
+	w.Pause()
 	w.Park()
+	w.Resume()
 	if w.armed {
 		w.timer.Stop()
 		w.armed = false

@@ -1,0 +1,119 @@
+// Package policy is the four-point model as decisions and messages: what was
+// denied, by which point, and one line about it that names the call, its
+// arguments and the place in the program. What is denied is decided where the
+// call is served; here it is told.
+//
+// A program that repeats itself is not repeated: per place and rule the first
+// few are told, the rest are counted. It imports task, mm, strace and symbols.
+package policy
+
+import (
+	"strconv"
+	"sync"
+
+	"skerry/kernel/abi"
+	"skerry/kernel/mm"
+	"skerry/kernel/task"
+)
+
+// Point is the promise that a denial keeps (docs/SECURITY.md).
+type Point int
+
+// The points.
+const (
+	Other Point = iota
+	SingleProcess
+	NoUsers
+	NoShells
+	AttackSurface
+)
+
+func (p Point) String() string {
+	switch p {
+	case SingleProcess:
+		return "single process"
+	case NoUsers:
+		return "no users"
+	case NoShells:
+		return "no shells"
+	case AttackSurface:
+		return "attack surface"
+	}
+	return "not supported"
+}
+
+// Notice takes a line for the user. Set at boot.
+var Notice func(string)
+
+// Log takes a line for the kernel's log: calls that are merely not there.
+var Log func(string)
+
+// Place names the code at an address of the program: its symbol, or file and
+// offset. Set at boot.
+var Place = func(pc uint64) string { return "0x" + strconv.FormatUint(pc, 16) }
+
+// told bounds how often one place is told of for one rule.
+const told = 3
+
+// maxPlaces bounds the memory of what was told; beyond it new places of a rule
+// are counted as one.
+const maxPlaces = 4096
+
+var seen struct {
+	mu    sync.Mutex
+	count map[key]int
+}
+
+type key struct {
+	what string
+	pc   uint64
+}
+
+// again counts a denial and reports how often it was seen before.
+func again(what string, pc uint64) int {
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	if seen.count == nil {
+		seen.count = map[key]int{}
+	}
+	k := key{what, pc}
+	if _, ok := seen.count[k]; !ok && len(seen.count) >= maxPlaces {
+		k.pc = 0
+	}
+	n := seen.count[k]
+	seen.count[k] = n + 1
+	return n
+}
+
+// Denied tells of a denied action of thread t.
+func Denied(t *task.Thread, p Point, what string) {
+	pc := t.Ctx.Regs.RIP
+	n := again(what, pc)
+	if n >= told {
+		return
+	}
+	line := "denied " + what + " in thread " + strconv.Itoa(int(t.TID)) + " at " + Place(pc) + " (" + p.String() + ")"
+	if n == told-1 {
+		line += "; further ones from there are not shown"
+	}
+	Notice(line)
+}
+
+// Missing tells the log, once per call, of one that is not there.
+func Missing(t *task.Thread, what string, e abi.Errno) {
+	if again(what, 0) == 0 {
+		Log("not supported: " + what + " answers " + e.Error() + " at " + Place(t.Ctx.Regs.RIP))
+	}
+}
+
+// Mapping is mm's hook for what writable-xor-executable refused. The thread is
+// whichever ran, so the place is not known.
+func Mapping(d mm.Denial) {
+	what := d.Call + " of " + strconv.FormatUint(uint64(d.Len), 10) + " bytes at 0x" + strconv.FormatUint(uint64(d.Addr), 16)
+	if d.Name != "" {
+		what += " of " + strconv.Quote(d.Name)
+	}
+	if again(what, 0) == 0 {
+		Log("refused " + what + ": writable memory is never executable")
+	}
+}

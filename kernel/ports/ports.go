@@ -1,0 +1,233 @@
+// Package ports is the machine's line to its launcher: the program's standard
+// streams, the kernel's log, and the control channel, each a port of the
+// virtio console device (bootrec says which is which).
+//
+// What the program writes goes out byte for byte, with back-pressure: a full
+// port makes its writes wait, or answer EAGAIN. Log lines are buffered; when the
+// buffer is full a traced call waits, everything else is dropped and counted.
+//
+// Locks: stream.mu serialises writers of one stream and may be held while user
+// memory is read; log.mu is held for copying only. It imports bootrec, vfs,
+// usermem, wait and hw/virtio/console.
+package ports
+
+import (
+	"strconv"
+	"sync"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"skerry/bootrec"
+	"skerry/kernel/abi"
+	"skerry/kernel/hw/virtio"
+	"skerry/kernel/hw/virtio/console"
+	"skerry/kernel/wait"
+)
+
+// Handlers is what the launcher can ask for. They are called from the driver's
+// goroutine and must not block.
+type Handlers struct {
+	Signal func(signo int)
+	Stop   func()
+	Time   func(t bootrec.Time)
+	// HangUp: the launcher is gone, and the machine goes with it.
+	HangUp func()
+}
+
+// Ports is the open device.
+type Ports struct {
+	con  *console.Console
+	out  *stream
+	err  *stream
+	ctl  *console.Port
+	log  logger
+	h    Handlers
+	in   *bootrec.Reader
+	send sync.Mutex
+}
+
+// Open takes the console device into use.
+func Open(t virtio.Transport, h Handlers, failed func(why string)) (*Ports, error) {
+	p := &Ports{h: h, in: bootrec.NewReader(bootrec.MaxToMachine)}
+	o := console.Options{OnFail: failed}
+	o.Ports[bootrec.PortStdout] = &console.PortOptions{Output: 64 << 10}
+	o.Ports[bootrec.PortStderr] = &console.PortOptions{}
+	o.Ports[bootrec.PortLog] = &console.PortOptions{}
+	o.Ports[bootrec.PortControl] = &console.PortOptions{Output: 8 << 10, Input: p.input, HangUp: h.HangUp}
+	c, err := console.New(t, o)
+	if err != nil {
+		return nil, err
+	}
+	p.con = c
+	p.out = newStream(c.Port(bootrec.PortStdout), 1)
+	p.err = newStream(c.Port(bootrec.PortStderr), 2)
+	p.ctl = c.Port(bootrec.PortControl)
+	p.log.start(c.Port(bootrec.PortLog))
+	return p, nil
+}
+
+// input takes bytes of the control port. A launcher that sends nonsense is as
+// good as gone.
+func (p *Ports) input(b []byte) {
+	for {
+		f, rest, ok, err := p.in.Next(b)
+		if err != nil {
+			p.h.HangUp()
+			return
+		}
+		if !ok {
+			return
+		}
+		b = rest
+		switch f.Kind {
+		case bootrec.KindSignal:
+			if s, err := bootrec.ParseSignal(f.Payload); err == nil {
+				p.h.Signal(s)
+			}
+		case bootrec.KindStop:
+			p.h.Stop()
+		case bootrec.KindTime:
+			if t, err := bootrec.ParseTime(f.Payload); err == nil {
+				p.h.Time(t)
+			}
+		}
+	}
+}
+
+// Hello tells the launcher that the kernel is up.
+func (p *Ports) Hello() { p.control(bootrec.AppendHello(nil)) }
+
+// AskTime asks for the launcher's clocks; the answer comes to Handlers.Time.
+func (p *Ports) AskTime(id uint64) { p.control(bootrec.AppendTimeReq(nil, id)) }
+
+// control sends a small frame; if the launcher does not read, it is lost, as
+// the machine is about to be.
+func (p *Ports) control(frame []byte) {
+	p.send.Lock()
+	p.ctl.Write(frame)
+	p.send.Unlock()
+}
+
+// Exit sends everything that was written, then the exit record, and waits until
+// the device has taken it, or for the given time.
+func (p *Ports) Exit(e *bootrec.Exit, patience time.Duration) {
+	deadline := wait.Now() + int64(patience)
+	p.log.flush(deadline)
+	p.con.Drain(deadline)
+	// The record is small, but the port may be full of a slow launcher's past.
+	frame := bootrec.AppendExit(nil, e)
+	var w wait.Waiter
+	for len(frame) > 0 {
+		n, errno := p.ctl.Write(frame[:min(len(frame), 4096)])
+		frame = frame[n:]
+		if errno == abi.EAGAIN {
+			if w.Ready(p.ctl, waiter.EventOut, deadline) != abi.OK {
+				return
+			}
+		} else if errno != abi.OK {
+			return
+		}
+	}
+	p.con.Drain(deadline)
+}
+
+// Log sends a line of the kernel's log. It never waits.
+func (p *Ports) Log(text string) { p.log.add(bootrec.KindLog, text, false) }
+
+// Notice sends a line for the user, such as a denied call. It never waits.
+func (p *Ports) Notice(text string) { p.log.add(bootrec.KindNotice, text, false) }
+
+// Audit sends an audit event. It never waits.
+func (p *Ports) Audit(json string) { p.log.add(bootrec.KindAudit, json, false) }
+
+// Strace sends a traced call, waiting for room: a trace has no gaps.
+func (p *Ports) Strace(line []byte) { p.log.add(bootrec.KindStrace, string(line), true) }
+
+// logger buffers frames for the log port and writes them from a goroutine of
+// its own.
+type logger struct {
+	port    *console.Port
+	mu      sync.Mutex
+	room    sync.Cond
+	buf     []byte
+	dropped int
+	wake    wait.Parker
+	busy    bool
+	gone    bool
+}
+
+// logBuffer bounds what waits for the log port, in bytes.
+const logBuffer = 256 << 10
+
+func (l *logger) start(port *console.Port) {
+	l.port = port
+	l.room.L = &l.mu
+	go l.run()
+}
+
+func (l *logger) add(k bootrec.Kind, text string, patient bool) {
+	l.mu.Lock()
+	for len(l.buf)+len(text)+64 > logBuffer && !l.gone {
+		if !patient {
+			l.dropped++
+			l.mu.Unlock()
+			return
+		}
+		l.room.Wait()
+	}
+	if l.gone {
+		l.mu.Unlock()
+		return
+	}
+	if l.dropped > 0 {
+		l.buf = bootrec.AppendText(l.buf, bootrec.KindLog, strconv.Itoa(l.dropped)+" log lines were lost: nobody read them in time")
+		l.dropped = 0
+	}
+	l.buf = bootrec.AppendText(l.buf, k, text)
+	l.mu.Unlock()
+	l.wake.Unpark()
+}
+
+func (l *logger) run() {
+	var w wait.Waiter
+	var work []byte
+	for {
+		l.mu.Lock()
+		work, l.buf = l.buf, work[:0]
+		l.busy = len(work) > 0
+		l.room.Broadcast()
+		l.mu.Unlock()
+		if len(work) == 0 {
+			l.wake.Park()
+			continue
+		}
+		for b := work; len(b) > 0; {
+			n, e := l.port.Write(b[:min(len(b), 4096)])
+			b = b[n:]
+			if e == abi.EAGAIN {
+				w.Ready(l.port, waiter.EventOut, wait.Forever)
+			} else if e != abi.OK {
+				l.mu.Lock()
+				l.gone = true
+				l.busy = false
+				l.room.Broadcast()
+				l.mu.Unlock()
+				return
+			}
+		}
+	}
+}
+
+// flush waits until what was logged has been written.
+func (l *logger) flush(deadline int64) {
+	for {
+		l.mu.Lock()
+		done := l.gone || len(l.buf) == 0 && !l.busy
+		l.mu.Unlock()
+		if done || wait.Now() > deadline {
+			return
+		}
+		time.Sleep(200 * time.Microsecond)
+	}
+}

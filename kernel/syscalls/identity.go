@@ -1,0 +1,209 @@
+package syscalls
+
+import (
+	"skerry/kernel/abi"
+	"skerry/kernel/task"
+	"skerry/kernel/usermem"
+)
+
+// There is one identity, abi.ID, and one process. Calls that ask for it answer
+// it; calls that would change it succeed only when they change nothing.
+var identityCalls = []entry{
+	{abi.SYS_GETPID, sysGetpid, ""},
+	{abi.SYS_GETPPID, sysGetppid, "always 0: nothing started the program"},
+	{abi.SYS_GETPGRP, sysGetpid, ""},
+	{abi.SYS_GETPGID, sysGetpgid, ""},
+	{abi.SYS_GETSID, sysGetpgid, ""},
+	{abi.SYS_SETPGID, sysSetpgid, ""},
+	{abi.SYS_SETSID, sysSetsid, "EPERM, as for every process group leader"},
+	{abi.SYS_GETUID, sysGetid, ""},
+	{abi.SYS_GETEUID, sysGetid, ""},
+	{abi.SYS_GETGID, sysGetid, ""},
+	{abi.SYS_GETEGID, sysGetid, ""},
+	{abi.SYS_GETRESUID, sysGetres, ""},
+	{abi.SYS_GETRESGID, sysGetres, ""},
+	{abi.SYS_GETGROUPS, sysGetgroups, ""},
+	{abi.SYS_SETUID, sysSetuid, "to the one identity only, else EPERM (no users)"},
+	{abi.SYS_SETGID, sysSetuid, "to the one identity only, else EPERM (no users)"},
+	{abi.SYS_SETREUID, sysSetreuid, "to the one identity only, else EPERM (no users)"},
+	{abi.SYS_SETREGID, sysSetreuid, "to the one identity only, else EPERM (no users)"},
+	{abi.SYS_SETRESUID, sysSetresuid, "to the one identity only, else EPERM (no users)"},
+	{abi.SYS_SETRESGID, sysSetresuid, "to the one identity only, else EPERM (no users)"},
+	{abi.SYS_SETFSUID, sysSetfsuid, "answers the one identity and changes nothing"},
+	{abi.SYS_SETFSGID, sysSetfsuid, "answers the one identity and changes nothing"},
+	{abi.SYS_SETGROUPS, sysSetgroups, "EPERM (no users)"},
+	{abi.SYS_CAPGET, sysCapget, "no capabilities"},
+	{abi.SYS_CAPSET, sysCapset, "the empty set only"},
+	{abi.SYS_UMASK, sysUmask, ""},
+}
+
+func sysGetpid(*task.Thread, uintptr, uintptr, uintptr, uintptr, uintptr, uintptr) (uintptr, abi.Errno) {
+	return pid, abi.OK
+}
+
+func sysGetppid(*task.Thread, uintptr, uintptr, uintptr, uintptr, uintptr, uintptr) (uintptr, abi.Errno) {
+	return 0, abi.OK
+}
+
+func sysGetpgid(_ *task.Thread, who, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
+	if p := int32(who); p != 0 && p != pid {
+		return 0, abi.ESRCH
+	}
+	return pid, abi.OK
+}
+
+func sysSetpgid(_ *task.Thread, who, group, _, _, _, _ uintptr) (uintptr, abi.Errno) {
+	if int32(group) < 0 {
+		return 0, abi.EINVAL
+	}
+	if p := int32(who); p != 0 && p != pid {
+		return 0, abi.ESRCH
+	}
+	// The program leads its session, whose group cannot change (setpgid(2)).
+	return 0, abi.EPERM
+}
+
+func sysSetsid(*task.Thread, uintptr, uintptr, uintptr, uintptr, uintptr, uintptr) (uintptr, abi.Errno) {
+	return 0, abi.EPERM
+}
+
+func sysGetid(*task.Thread, uintptr, uintptr, uintptr, uintptr, uintptr, uintptr) (uintptr, abi.Errno) {
+	return abi.ID, abi.OK
+}
+
+func sysGetres(_ *task.Thread, r, e, s, _, _, _ uintptr) (uintptr, abi.Errno) {
+	for _, p := range [3]uintptr{r, e, s} {
+		if err := store32(p, abi.ID); err != abi.OK {
+			return 0, err
+		}
+	}
+	return 0, abi.OK
+}
+
+func sysGetgroups(_ *task.Thread, n, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
+	if int32(n) < 0 {
+		return 0, abi.EINVAL
+	}
+	return 0, abi.OK
+}
+
+// same reports whether an ID argument is the one identity; -1 means "leave it"
+// where the call knows that.
+func same(id uintptr, keep bool) bool {
+	v := uint32(id)
+	return v == abi.ID || keep && v == ^uint32(0)
+}
+
+// Identity is told of an attempt to become someone else. Set at boot.
+var Identity = func(t *task.Thread, id uint32) {}
+
+func deny(t *task.Thread, id uintptr) (uintptr, abi.Errno) {
+	Identity(t, uint32(id))
+	return 0, abi.EPERM
+}
+
+func sysSetuid(t *task.Thread, id, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
+	if uint32(id) == ^uint32(0) {
+		return 0, abi.EINVAL
+	}
+	if !same(id, false) {
+		return deny(t, id)
+	}
+	return 0, abi.OK
+}
+
+func sysSetreuid(t *task.Thread, r, e, _, _, _, _ uintptr) (uintptr, abi.Errno) {
+	return sysSetresuid(t, r, e, r, 0, 0, 0)
+}
+
+func sysSetresuid(t *task.Thread, r, e, s, _, _, _ uintptr) (uintptr, abi.Errno) {
+	for _, id := range [3]uintptr{r, e, s} {
+		if !same(id, true) {
+			return deny(t, id)
+		}
+	}
+	return 0, abi.OK
+}
+
+func sysSetfsuid(t *task.Thread, id, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
+	// The call has no error: it answers the former value.
+	if !same(id, true) {
+		Identity(t, uint32(id))
+	}
+	return abi.ID, abi.OK
+}
+
+func sysSetgroups(t *task.Thread, n, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
+	return deny(t, 0)
+}
+
+// capHeader is struct __user_cap_header_struct.
+type capHeader struct {
+	Version uint32
+	PID     int32
+}
+
+// capWords is how many __user_cap_data_struct a version has; 0 is unknown.
+func capWords(version uint32) int {
+	switch version {
+	case abi.LINUX_CAPABILITY_VERSION_1:
+		return 1
+	case abi.LINUX_CAPABILITY_VERSION_2, abi.LINUX_CAPABILITY_VERSION_3:
+		return 2
+	}
+	return 0
+}
+
+// capHead reads the header; an unknown version is answered with the preferred
+// one (capget(2)).
+func capHead(t *task.Thread, head, data uintptr) (words int, e abi.Errno) {
+	var h capHeader
+	if e := usermem.In(&h, head); e != abi.OK {
+		return 0, e
+	}
+	if words = capWords(h.Version); words == 0 {
+		h.Version = abi.LINUX_CAPABILITY_VERSION_3
+		if e := usermem.Out(head, &h); e != abi.OK {
+			return 0, e
+		}
+		if data == 0 {
+			return 0, abi.OK
+		}
+		return 0, abi.EINVAL
+	}
+	if h.PID < 0 {
+		return 0, abi.EINVAL
+	}
+	if h.PID != 0 && t.Proc.Find(h.PID) == nil {
+		return 0, abi.ESRCH
+	}
+	return words, abi.OK
+}
+
+func sysCapget(t *task.Thread, head, data, _, _, _, _ uintptr) (uintptr, abi.Errno) {
+	words, e := capHead(t, head, data)
+	if e != abi.OK || words == 0 || data == 0 {
+		return 0, e
+	}
+	_, e = usermem.Zero(data, uintptr(words)*12)
+	return 0, e
+}
+
+func sysCapset(t *task.Thread, head, data, _, _, _, _ uintptr) (uintptr, abi.Errno) {
+	words, e := capHead(t, head, data)
+	if e != abi.OK {
+		return 0, e
+	}
+	var sets [2][3]uint32
+	if e := usermem.InSlice(sets[:words], data); e != abi.OK {
+		return 0, e
+	}
+	if sets != [2][3]uint32{} {
+		return deny(t, 0)
+	}
+	return 0, abi.OK
+}
+
+func sysUmask(t *task.Thread, mask, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
+	return uintptr(t.Proc.FS.SetUmask(uint32(mask) & 0o777)), abi.OK
+}

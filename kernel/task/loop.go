@@ -1,0 +1,186 @@
+package task
+
+import (
+	"gvisor.dev/gvisor/pkg/sync"
+
+	"skerry/kernel/abi"
+	"skerry/kernel/ground"
+	"skerry/kernel/hw/irq"
+	"skerry/kernel/mm"
+)
+
+// run is the thread: ring 3 until something happens, then that. It calls at
+// least one ordinary function a round, where the Go scheduler may preempt it.
+func (t *Thread) run() {
+	t.cpu.begin()
+	for !t.dead {
+		switch r := t.Ctx.Enter(); r {
+		case ground.ReasonSyscall:
+			if lines := ground.TakeIRQ(); lines != 0 {
+				t.cpu.kernTick()
+				irq.Deliver(lines)
+			}
+			t.syscall()
+		case ground.ReasonInterrupt:
+			if lines := ground.TakeIRQ(); lines != 0 {
+				irq.Deliver(lines)
+			}
+			t.cpu.tick()
+			if cpuTimers.Load() != 0 {
+				t.Proc.tickTimers()
+			}
+			// The device's goroutine, or whoever waits for this CPU.
+			t.Pause()
+			sync.Goyield()
+			t.Resume()
+		case ground.ReasonWork:
+			t.work()
+		case ground.ReasonFetch:
+			t.Ctx.Fetch()
+		default:
+			t.fault(uint64(r - ground.ReasonFault))
+		}
+	}
+	t.finish()
+}
+
+// syscall serves one system call: decode, call, encode. The number is taken as
+// 32 bits would be wrong: Linux compares all of RAX.
+func (t *Thread) syscall() {
+	r := &t.Ctx.Regs
+	nr := r.AX
+	if tracing || nr >= MaxCall || Calls[nr&(MaxCall-1)] == nil {
+		t.slowSyscall(nr)
+		return
+	}
+	t.call = int(nr)
+	v, e := Calls[nr](t, uintptr(r.DI), uintptr(r.SI), uintptr(r.DX), uintptr(r.R10), uintptr(r.R8), uintptr(r.R9))
+	if e == abi.OK {
+		r.AX = uint64(v)
+		return
+	}
+	t.failed(e)
+}
+
+// failed ends a call with an error number, or notes that it may be repeated.
+func (t *Thread) failed(e abi.Errno) {
+	if e >= abi.ERESTARTSYS {
+		t.restart = e
+		e = abi.EINTR
+		t.Ctx.Interrupt() // settle it before ring 3
+	}
+	t.Ctx.Regs.AX = uint64(-int64(e))
+}
+
+// tracing is set once at boot when calls are traced.
+var tracing bool
+
+// SetTracing makes every call go through Trace.
+func SetTracing() { tracing = true }
+
+// slowSyscall serves calls without a handler and traced calls.
+func (t *Thread) slowSyscall(nr uint64) {
+	a := t.Args()
+	if tracing {
+		Trace.Enter(t, nr, &a)
+	}
+	t.call = -1
+	var v uintptr
+	var e abi.Errno
+	if nr < MaxCall && Calls[nr] != nil {
+		t.call = int(nr)
+		v, e = Calls[nr](t, a[0], a[1], a[2], a[3], a[4], a[5])
+	} else {
+		v, e = Unknown(t, nr, &a)
+	}
+	if tracing {
+		Trace.Exit(t, nr, &a, v, e)
+	}
+	if e == abi.OK {
+		t.Ctx.Regs.AX = uint64(v)
+		return
+	}
+	t.failed(e)
+}
+
+// work does what others asked of the thread: end, take signals, settle an
+// interrupted call.
+func (t *Thread) work() {
+	t.Ctx.ClearWork()
+	if t.Proc.dying.Load() {
+		t.dead = true
+		return
+	}
+	t.deliver()
+}
+
+// x86 exception vectors, Intel SDM vol. 3, table 6-1.
+const (
+	vecDivide    = 0
+	vecDebug     = 1
+	vecBreak     = 3
+	vecOverflow  = 4
+	vecBound     = 5
+	vecInvalidOp = 6
+	vecNoMath    = 7
+	vecInvalTSS  = 10
+	vecNoSegment = 11
+	vecStack     = 12
+	vecGP        = 13
+	vecPage      = 14
+	vecMath      = 16
+	vecAlign     = 17
+	vecSIMD      = 19
+)
+
+// fault serves an exception of ring 3: memory to bring in, or a signal with the
+// code and address that Linux gives (arch/x86/kernel/traps.c documents the
+// mapping in signal(7) and sigaction(2)).
+func (t *Thread) fault(vec uint64) {
+	c := t.Ctx
+	if vec == vecPage {
+		t.pageFault(uintptr(c.CR2), c.Regs.Err)
+		return
+	}
+	rip := c.Regs.RIP
+	switch vec {
+	case vecDivide:
+		t.faultSignal(SIGFPE, FPE_INTDIV, rip)
+	case vecDebug:
+		t.faultSignal(SIGTRAP, TRAP_TRACE, rip)
+	case vecBreak:
+		t.faultSignal(SIGTRAP, SI_KERNEL, 0)
+	case vecInvalidOp:
+		t.faultSignal(SIGILL, ILL_ILLOPN, rip)
+	case vecNoSegment, vecStack:
+		t.faultSignal(SIGBUS, SI_KERNEL, 0)
+	case vecAlign:
+		t.faultSignal(SIGBUS, BUS_ADRALN, 0)
+	case vecMath, vecSIMD:
+		t.faultSignal(SIGFPE, t.mathCode(vec), rip)
+	default: // #GP, #OF, #BR and what cannot come from ring 3
+		t.faultSignal(SIGSEGV, SI_KERNEL, 0)
+	}
+}
+
+// pageFault brings the page in or raises SIGSEGV or SIGBUS.
+func (t *Thread) pageFault(addr uintptr, code uint64) {
+	access := mm.Read
+	switch {
+	case code&16 != 0: // instruction fetch
+		access = mm.Exec
+	case code&2 != 0:
+		access = mm.Write
+	}
+	switch t.Proc.MM.Fault(addr, access) {
+	case mm.FaultOK:
+	case mm.FaultMapErr:
+		t.faultSignal(SIGSEGV, SEGV_MAPERR, uint64(addr))
+	case mm.FaultAccErr:
+		t.faultSignal(SIGSEGV, SEGV_ACCERR, uint64(addr))
+	case mm.FaultBusErr:
+		t.faultSignal(SIGBUS, BUS_ADRERR, uint64(addr))
+	case mm.FaultOOM:
+		t.Proc.OutOfMemory()
+	}
+}

@@ -1,0 +1,219 @@
+package task
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"skerry/kernel/abi"
+	"skerry/kernel/mm"
+	"skerry/kernel/vfs"
+)
+
+// mainTID is the thread ID of the program's first thread, and its process ID.
+const mainTID = 1
+
+// maxThreads is the most threads at a time (docs/SECURITY.md, limits).
+const maxThreads = 4096
+
+// Process is the program: what its threads share. There is one.
+type Process struct {
+	MM    *mm.Space
+	Files *vfs.Table
+	FS    *vfs.Context
+
+	// What the program was started with; constant.
+	Exe  string
+	Args []string
+	Env  []string
+	Auxv []byte
+	Comm string
+
+	// Barrier holds what was registered with membarrier(2), Dumpable and MDWE
+	// what prctl(2) set, Nice the priority, MaxRSS the most memory seen.
+	Barrier  atomic.Uint32
+	Dumpable atomic.Uint32
+	MDWE     atomic.Uint32
+	Nice     atomic.Int32
+	MaxRSS   atomic.Uint64
+
+	// Limits are the resource limits, getrlimit(2), by RLIMIT_ number.
+	Limits Limits
+
+	// OnExit ends the machine. It runs once, in a goroutine of its own.
+	OnExit func(Status)
+	// Log takes a line for the kernel's log.
+	Log func(string)
+
+	mu       sync.Mutex
+	threads  *Thread
+	live     int
+	nextTID  int32
+	lastCode int
+	actions  [nsig + 1]Action
+	shared   pending
+	nqueued  int // signals queued, but for timers'
+	itimers  [3]intervalTimer
+	timers   map[int32]*PosixTimer
+	timerID  int32
+
+	dying  atomic.Bool
+	exited cpuTime // of threads that ended
+	once   sync.Once
+}
+
+// Status is how the program ended.
+type Status struct {
+	// Code is the exit code, when Signal is 0.
+	Code int
+	// Signal ended the program.
+	Signal Signal
+	// Info and Thread belong to a fatal signal of a thread.
+	Info   SigInfo
+	Thread *Thread
+	// OOM says that memory ran out.
+	OOM bool
+}
+
+// Limits are soft and hard limits by RLIMIT_ number.
+type Limits struct {
+	mu  sync.Mutex
+	cur [16]uint64
+	max [16]uint64
+}
+
+// Get returns a limit.
+func (l *Limits) Get(i int) (cur, max uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cur[i], l.max[i]
+}
+
+// Set changes a limit; the caller checked it.
+func (l *Limits) Set(i int, cur, max uint64) {
+	l.mu.Lock()
+	l.cur[i], l.max[i] = cur, max
+	l.mu.Unlock()
+}
+
+// Resource limit numbers, uapi/asm-generic/resource.h.
+const (
+	RLIMIT_CPU = iota
+	RLIMIT_FSIZE
+	RLIMIT_DATA
+	RLIMIT_STACK
+	RLIMIT_CORE
+	RLIMIT_RSS
+	RLIMIT_NPROC
+	RLIMIT_NOFILE
+	RLIMIT_MEMLOCK
+	RLIMIT_AS
+	RLIMIT_LOCKS
+	RLIMIT_SIGPENDING
+	RLIMIT_MSGQUEUE
+	RLIMIT_NICE
+	RLIMIT_RTPRIO
+	RLIMIT_RTTIME
+)
+
+// The is the machine's program, set once at boot.
+var The *Process
+
+// NewProcess makes the program's state; the caller fills the exported fields.
+func NewProcess() *Process {
+	p := &Process{timers: map[int32]*PosixTimer{}}
+	inf := ^uint64(0)
+	for i := range p.Limits.cur {
+		p.Limits.cur[i], p.Limits.max[i] = inf, inf
+	}
+	set := func(i int, cur, max uint64) { p.Limits.cur[i], p.Limits.max[i] = cur, max }
+	set(RLIMIT_STACK, 8<<20, inf)
+	set(RLIMIT_CORE, 0, inf)
+	set(RLIMIT_NPROC, maxThreads, maxThreads)
+	set(RLIMIT_NOFILE, 1024, 65536)
+	set(RLIMIT_MEMLOCK, 8<<20, 8<<20)
+	set(RLIMIT_SIGPENDING, 4096, 4096)
+	set(RLIMIT_MSGQUEUE, 819200, 819200)
+	set(RLIMIT_NICE, 0, 0)
+	set(RLIMIT_RTPRIO, 0, 0)
+	return p
+}
+
+func (p *Process) sigPendingLimit() int {
+	cur, _ := p.Limits.Get(RLIMIT_SIGPENDING)
+	return int(min(cur, 1<<20))
+}
+
+func (p *Process) threadCount() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.live
+}
+
+// Threads is the number of threads.
+func (p *Process) Threads() int { return p.threadCount() }
+
+// Find returns the thread with the given ID, or nil.
+func (p *Process) Find(tid int32) *Thread {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for t := p.threads; t != nil; t = t.next {
+		if t.TID == tid && !t.dead {
+			return t
+		}
+	}
+	return nil
+}
+
+// Each calls f for every thread, oldest last, with the process locked.
+func (p *Process) Each(f func(*Thread)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for t := p.threads; t != nil; t = t.next {
+		f(t)
+	}
+}
+
+// Exit ends the program with a status code (exit_group(2)).
+func (p *Process) Exit(code int) { p.end(Status{Code: code & 0xff}) }
+
+// Die ends the program as a fatal signal does.
+func (p *Process) die(t *Thread, info *SigInfo) {
+	p.end(Status{Signal: Signal(info.Signo), Info: *info, Thread: t})
+}
+
+// OutOfMemory ends the program because it found no memory.
+func (p *Process) OutOfMemory() { p.end(Status{Signal: SIGKILL, OOM: true}) }
+
+// end stops all threads, without waiting for them, and has the machine ended.
+func (p *Process) end(s Status) {
+	p.once.Do(func() {
+		p.dying.Store(true)
+		p.mu.Lock()
+		for t := p.threads; t != nil; t = t.next {
+			t.poke()
+		}
+		p.mu.Unlock()
+		go p.OnExit(s)
+	})
+}
+
+// Dying reports whether the program is ending.
+func (p *Process) Dying() bool { return p.dying.Load() }
+
+// Times is the processor time of all threads, ended ones included, in
+// nanoseconds.
+func (p *Process) Times() (user, system int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	user, system = p.exited.split(p.exited.total.Load())
+	for t := p.threads; t != nil; t = t.next {
+		u, s := t.Times()
+		user, system = user+u, system+s
+	}
+	return user, system
+}
+
+// fatal reports whether the default action of a signal ends the program.
+func fatal(sig Signal) bool { return sig.Bit()&ignoredByDefault == 0 }
+
+var _ = abi.OK

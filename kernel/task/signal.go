@@ -1,0 +1,538 @@
+package task
+
+import (
+	"skerry/kernel/abi"
+)
+
+// Signal is a signal number, 1 to 64.
+type Signal int32
+
+// Signals, signal(7).
+const (
+	SIGHUP Signal = 1 + iota
+	SIGINT
+	SIGQUIT
+	SIGILL
+	SIGTRAP
+	SIGABRT
+	SIGBUS
+	SIGFPE
+	SIGKILL
+	SIGUSR1
+	SIGSEGV
+	SIGUSR2
+	SIGPIPE
+	SIGALRM
+	SIGTERM
+	SIGSTKFLT
+	SIGCHLD
+	SIGCONT
+	SIGSTOP
+	SIGTSTP
+	SIGTTIN
+	SIGTTOU
+	SIGURG
+	SIGXCPU
+	SIGXFSZ
+	SIGVTALRM
+	SIGPROF
+	SIGWINCH
+	SIGIO
+	SIGPWR
+	SIGSYS
+	rtMin = 32
+	nsig  = 64
+)
+
+// Values of si_code, sigaction(2).
+const (
+	SI_USER    = 0
+	SI_KERNEL  = 0x80
+	SI_QUEUE   = -1
+	SI_TIMER   = -2
+	SI_MESGQ   = -3
+	SI_ASYNCIO = -4
+	SI_TKILL   = -6
+
+	ILL_ILLOPN  = 2
+	FPE_INTDIV  = 1
+	FPE_FLTDIV  = 3
+	FPE_FLTOVF  = 4
+	FPE_FLTUND  = 5
+	FPE_FLTRES  = 6
+	FPE_FLTINV  = 7
+	SEGV_MAPERR = 1
+	SEGV_ACCERR = 2
+	BUS_ADRALN  = 1
+	BUS_ADRERR  = 2
+	TRAP_TRACE  = 2
+)
+
+// Flags of sigaction(2), uapi/asm/signal.h.
+const (
+	SA_NOCLDSTOP = 0x1
+	SA_NOCLDWAIT = 0x2
+	SA_SIGINFO   = 0x4
+	SA_RESTORER  = 0x04000000
+	SA_ONSTACK   = 0x08000000
+	SA_RESTART   = 0x10000000
+	SA_NODEFER   = 0x40000000
+	SA_RESETHAND = 0x80000000
+
+	SIG_DFL = 0
+	SIG_IGN = 1
+
+	SS_ONSTACK    = 1
+	SS_DISABLE    = 2
+	SS_AUTODISARM = 1 << 31
+
+	// MinSigStack is MINSIGSTKSZ of x86-64.
+	MinSigStack = 2048
+)
+
+// SigSet is a set of signals, bit n-1 for signal n.
+type SigSet uint64
+
+// Bit is the set of one signal.
+func (s Signal) Bit() SigSet { return 1 << (s - 1) }
+
+// unblockable are the signals that no mask holds back.
+const unblockable = SigSet(1<<(SIGKILL-1) | 1<<(SIGSTOP-1))
+
+// synchronous are taken first, since they belong to the instruction that the
+// thread is at.
+const synchronous = SigSet(1<<(SIGSEGV-1) | 1<<(SIGBUS-1) | 1<<(SIGILL-1) | 1<<(SIGTRAP-1) | 1<<(SIGFPE-1) | 1<<(SIGSYS-1))
+
+// Signals whose default action is to be ignored: signal(7), and those that
+// would stop the program, since there is nobody to continue it (no job control
+// without a shell).
+const ignoredByDefault = SigSet(1<<(SIGCHLD-1) | 1<<(SIGURG-1) | 1<<(SIGWINCH-1) | 1<<(SIGCONT-1) |
+	1<<(SIGSTOP-1) | 1<<(SIGTSTP-1) | 1<<(SIGTTIN-1) | 1<<(SIGTTOU-1))
+
+// SigInfo is siginfo_t as the program sees it, uapi/asm-generic/siginfo.h: three
+// words, padding, and a union of 112 bytes.
+type SigInfo struct {
+	Signo, Errno, Code int32
+	Pad                int32
+	Union              [14]uint64
+}
+
+// Action is struct sigaction as the kernel takes it.
+type Action struct {
+	Handler, Flags, Restorer uint64
+	Mask                     SigSet
+}
+
+// StackT is stack_t, sigaltstack(2).
+type StackT struct {
+	SP    uint64
+	Flags int32
+	Pad   int32
+	Size  uint64
+}
+
+// queued is one instance of a signal.
+type queued struct {
+	info SigInfo
+	next *queued
+	// timer is set for a POSIX timer's signal, whose instance is its own and is
+	// given back when it is taken.
+	timer *PosixTimer
+}
+
+// pending is a set of signals that wait to be taken.
+type pending struct {
+	set  SigSet
+	head *queued
+	tail *queued
+}
+
+func (p *pending) push(q *queued) {
+	q.next = nil
+	if p.tail == nil {
+		p.head = q
+	} else {
+		p.tail.next = q
+	}
+	p.tail = q
+	p.set |= Signal(q.info.Signo).Bit()
+}
+
+// take removes the first instance of sig.
+func (p *pending) take(sig Signal) *queued {
+	var prev, found *queued
+	more := false
+	for q := p.head; q != nil; q = q.next {
+		if Signal(q.info.Signo) != sig {
+			if found == nil {
+				prev = q
+			}
+			continue
+		}
+		if found == nil {
+			found = q
+			continue
+		}
+		more = true
+		break
+	}
+	if !more {
+		p.set &^= sig.Bit()
+	}
+	if found == nil {
+		return nil
+	}
+	if prev == nil {
+		p.head = found.next
+	} else {
+		prev.next = found.next
+	}
+	if p.tail == found {
+		p.tail = prev
+	}
+	return found
+}
+
+// drop removes all instances of the signals in set and returns how many of
+// them counted towards the limit of queued signals.
+func (p *pending) drop(set SigSet) (counted int) {
+	p.set &^= set
+	var prev *queued
+	for q := p.head; q != nil; q = q.next {
+		if Signal(q.info.Signo).Bit()&set == 0 {
+			prev = q
+			continue
+		}
+		if prev == nil {
+			p.head = q.next
+		} else {
+			prev.next = q.next
+		}
+		if q.timer != nil {
+			q.timer.dropped()
+		} else {
+			counted++
+		}
+	}
+	p.tail = prev
+	return counted
+}
+
+// next picks the signal to take from what is not blocked: synchronous ones
+// first, then the lowest number.
+func (s SigSet) next() Signal {
+	if x := s & synchronous; x != 0 {
+		s = x
+	}
+	for i := Signal(1); i <= nsig; i++ {
+		if s&i.Bit() != 0 {
+			return i
+		}
+	}
+	return 0
+}
+
+// threadSignals is a thread's part of the signal state, under Process.mu but
+// for what only the thread itself reads and writes with it held.
+type threadSignals struct {
+	mask    SigSet
+	saved   SigSet // mask to return to when a temporary one (sigsuspend) ends
+	restore bool
+	waitFor SigSet // sigtimedwait: signals that end the sleep though blocked
+	pend    pending
+	alt     StackT
+}
+
+// Mask is the thread's signal mask.
+func (t *Thread) Mask() SigSet { return t.sig.mask }
+
+// SetMask changes the mask; signals that it frees are taken before ring 3.
+func (t *Thread) SetMask(m SigSet) {
+	p := t.Proc
+	p.mu.Lock()
+	t.sig.mask = m &^ unblockable
+	t.recalc()
+	p.mu.Unlock()
+}
+
+// SetTempMask changes the mask until a signal was delivered or the call ends
+// without one: ppoll, pselect, epoll_pwait, sigsuspend.
+func (t *Thread) SetTempMask(m SigSet) {
+	p := t.Proc
+	p.mu.Lock()
+	if !t.sig.restore {
+		t.sig.saved, t.sig.restore = t.sig.mask, true
+	}
+	t.sig.mask = m &^ unblockable
+	t.recalc()
+	p.mu.Unlock()
+}
+
+// EndTempMask returns to the mask from before SetTempMask, for a call that ends
+// without being interrupted. An interrupted one keeps it until the handler's
+// frame has been built.
+func (t *Thread) EndTempMask() {
+	p := t.Proc
+	p.mu.Lock()
+	if t.sig.restore {
+		t.sig.mask, t.sig.restore = t.sig.saved, false
+		t.recalc()
+	}
+	p.mu.Unlock()
+}
+
+// deliverable is what the thread would take now. Process.mu is held.
+func (t *Thread) deliverable() SigSet {
+	return (t.sig.pend.set | t.Proc.shared.set) &^ t.sig.mask
+}
+
+// recalc brings Waiter.Pending in line with what is deliverable. Process.mu is
+// held.
+func (t *Thread) recalc() {
+	if t.deliverable() != 0 || t.Proc.dying.Load() {
+		t.Pending.Store(1)
+		t.Ctx.Interrupt()
+	} else {
+		t.Pending.Store(0)
+	}
+}
+
+// Pendings is sigpending(2): what is pending and blocked.
+func (t *Thread) Pendings() SigSet {
+	p := t.Proc
+	p.mu.Lock()
+	s := (t.sig.pend.set | p.shared.set) & t.sig.mask
+	p.mu.Unlock()
+	return s
+}
+
+// ignored reports whether the program's disposition drops the signal. p.mu is
+// held.
+func (p *Process) ignored(sig Signal) bool {
+	h := p.actions[sig].Handler
+	return h == SIG_IGN || h == SIG_DFL && sig.Bit()&ignoredByDefault != 0
+}
+
+// Kill sends a signal to the program. It fails with EAGAIN when a real-time
+// signal finds the queue full.
+func (p *Process) Kill(info *SigInfo) abi.Errno { return p.send(nil, info, nil) }
+
+// Kill sends a signal to the thread.
+func (t *Thread) Kill(info *SigInfo) abi.Errno { return t.Proc.send(t, info, nil) }
+
+// send queues a signal for the thread, or for the program if t is nil, and
+// wakes whoever is to take it.
+func (p *Process) send(t *Thread, info *SigInfo, timer *PosixTimer) abi.Errno {
+	p.mu.Lock()
+	e := p.sendLocked(t, info, timer)
+	p.mu.Unlock()
+	return e
+}
+
+func (p *Process) sendLocked(t *Thread, info *SigInfo, timer *PosixTimer) abi.Errno {
+	sig := Signal(info.Signo)
+	if p.dying.Load() {
+		return abi.OK
+	}
+	if t != nil && t.dead {
+		return abi.ESRCH
+	}
+	set := &p.shared
+	if t != nil {
+		set = &t.sig.pend
+	}
+	p.sideEffects(sig)
+	if p.ignored(sig) && !p.holdsBack(t, sig) {
+		if timer != nil {
+			timer.dropped()
+		}
+		return abi.OK
+	}
+	taker := p.taker(t, sig)
+	if sig < rtMin && set.set&sig.Bit() != 0 && timer == nil {
+		return abi.OK // one instance of a standard signal
+	}
+	if sig >= rtMin && timer == nil && p.nqueued >= p.sigPendingLimit() {
+		if info.Code != SI_USER {
+			return abi.EAGAIN
+		}
+		set.set |= sig.Bit() // kill(2) always gets through, without its siginfo
+	} else {
+		if timer == nil {
+			p.nqueued++
+		}
+		set.push(&queued{info: *info, timer: timer})
+	}
+	if taker != nil {
+		taker.poke()
+	}
+	return abi.OK
+}
+
+// sideEffects are those of SIGCONT and the stop signals on each other
+// (signal(7)): each discards the other's pending instances. p.mu is held.
+func (p *Process) sideEffects(sig Signal) {
+	const stops = SigSet(1<<(SIGSTOP-1) | 1<<(SIGTSTP-1) | 1<<(SIGTTIN-1) | 1<<(SIGTTOU-1))
+	other := SigSet(0)
+	switch {
+	case sig == SIGCONT:
+		other = stops
+	case sig.Bit()&stops != 0:
+		other = SIGCONT.Bit()
+	default:
+		return
+	}
+	p.discard(other)
+}
+
+// taker is the thread that will take the signal: the one it is for, or one that
+// does not block it; nil if all do. p.mu is held.
+func (p *Process) taker(t *Thread, sig Signal) *Thread {
+	if t != nil {
+		if t.sig.mask&sig.Bit() == 0 || t.sig.waitFor&sig.Bit() != 0 {
+			return t
+		}
+		return nil
+	}
+	var found *Thread
+	for u := p.threads; u != nil; u = u.next {
+		if u.sig.mask&sig.Bit() != 0 && u.sig.waitFor&sig.Bit() == 0 {
+			continue
+		}
+		// The main thread first, as on Linux; else the one made last.
+		if found == nil || u.TID == mainTID {
+			found = u
+		}
+	}
+	return found
+}
+
+// discard removes pending instances everywhere. p.mu is held.
+func (p *Process) discard(set SigSet) {
+	p.nqueued -= p.shared.drop(set)
+	for t := p.threads; t != nil; t = t.next {
+		p.nqueued -= t.sig.pend.drop(set)
+	}
+}
+
+// holdsBack reports whether the target blocks the signal: then even an ignored
+// one stays pending, since the disposition may change first, or sigtimedwait
+// may want it. For the program, its main thread decides, as on Linux.
+func (p *Process) holdsBack(t *Thread, sig Signal) bool {
+	if t == nil {
+		for t = p.threads; t != nil && t.next != nil && t.TID != mainTID; t = t.next {
+		}
+	}
+	return t != nil && (t.sig.mask|t.sig.waitFor)&sig.Bit() != 0
+}
+
+// SetAction is sigaction(2): it returns the former action and, if new is given,
+// installs it. A signal that is then ignored is no longer pending.
+func (p *Process) SetAction(sig Signal, new *Action) (old Action, e abi.Errno) {
+	if sig < 1 || sig > nsig {
+		return old, abi.EINVAL
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old = p.actions[sig]
+	if new == nil {
+		return old, abi.OK
+	}
+	if sig == SIGKILL || sig == SIGSTOP {
+		return old, abi.EINVAL
+	}
+	a := *new
+	a.Mask &^= unblockable
+	a.Flags &= SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND
+	p.actions[sig] = a
+	if p.ignored(sig) {
+		p.discard(sig.Bit())
+	}
+	return old, abi.OK
+}
+
+// takeSignal removes the next signal that the thread may take. p.mu is held.
+func (t *Thread) takeSignal(set SigSet) (SigInfo, bool) {
+	p := t.Proc
+	for {
+		sig := set.next()
+		if sig == 0 {
+			return SigInfo{}, false
+		}
+		from := &t.sig.pend
+		if from.set&sig.Bit() == 0 {
+			from = &p.shared
+		}
+		q := from.take(sig)
+		if q == nil {
+			// Sent without room for its siginfo.
+			return SigInfo{Signo: int32(sig), Code: SI_USER}, true
+		}
+		if q.timer != nil {
+			if !q.timer.taken(&q.info) {
+				set = t.deliverable()
+				continue // the timer was deleted meanwhile
+			}
+		} else {
+			p.nqueued--
+		}
+		return q.info, true
+	}
+}
+
+// SigWait is sigtimedwait(2): it takes a signal of the set, waiting for one
+// until the deadline (0 for ever, negative not at all). EAGAIN when none came,
+// EINTR for another signal's handler.
+func (t *Thread) SigWait(set SigSet, deadline int64) (SigInfo, abi.Errno) {
+	set &^= unblockable
+	p := t.Proc
+	for {
+		p.mu.Lock()
+		if info, ok := t.takeSignal((t.sig.pend.set | p.shared.set) & set); ok {
+			t.sig.waitFor = 0
+			t.recalc()
+			p.mu.Unlock()
+			return info, abi.OK
+		}
+		if deadline < 0 {
+			t.sig.waitFor = 0
+			p.mu.Unlock()
+			return SigInfo{}, abi.EAGAIN
+		}
+		// A signal of the set must end the sleep although it is blocked.
+		t.sig.waitFor = set
+		t.recalc()
+		p.mu.Unlock()
+		e := t.Sleep(deadline)
+		p.mu.Lock()
+		t.sig.waitFor = 0
+		other := t.deliverable() &^ set
+		t.recalc()
+		p.mu.Unlock()
+		switch {
+		case e == abi.ETIMEDOUT:
+			deadline = -1 // one last look
+		case e != abi.OK && (other != 0 || p.dying.Load()):
+			return SigInfo{}, abi.EINTR
+		}
+	}
+}
+
+// faultSignal raises the signal of an exception in ring 3. Blocked or ignored,
+// it ends the program: the instruction cannot go on.
+func (t *Thread) faultSignal(sig Signal, code int32, addr uint64) {
+	p := t.Proc
+	p.mu.Lock()
+	a := &p.actions[sig]
+	if t.sig.mask&sig.Bit() != 0 || a.Handler == SIG_IGN {
+		a.Handler = SIG_DFL
+		t.sig.mask &^= sig.Bit()
+	}
+	t.sig.pend.take(sig)
+	q := &queued{info: SigInfo{Signo: int32(sig), Code: code}}
+	q.info.Union[0] = addr
+	p.nqueued++
+	t.sig.pend.push(q)
+	t.recalc()
+	p.mu.Unlock()
+}

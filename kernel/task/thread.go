@@ -1,0 +1,188 @@
+package task
+
+import (
+	"runtime"
+	"sync/atomic"
+
+	"skerry/kernel/abi"
+	"skerry/kernel/ground"
+	"skerry/kernel/usermem"
+	"skerry/kernel/vfs"
+	"skerry/kernel/wait"
+)
+
+// Thread is one thread of the program.
+type Thread struct {
+	wait.Waiter
+	Ctx  *ground.Ctx
+	Proc *Process
+	TID  int32
+
+	// Vec is the scatter list of the call in progress.
+	Vec usermem.Vec
+	// Poller and PollFDs are the thread's room for poll(2) and select(2).
+	Poller  vfs.Poller
+	PollFDs []vfs.PollFD
+
+	// ClearTID is where exit stores 0 and wakes a futex (set_tid_address(2)).
+	ClearTID uintptr
+	// RobustList is the head of the thread's robust futexes
+	// (set_robust_list(2)).
+	RobustList uintptr
+	// Name is the thread's name, PR_SET_NAME; read by others, so swapped whole.
+	Name atomic.Pointer[string]
+
+	// Policy is the scheduling policy that the program asked for.
+	Policy atomic.Int32
+
+	// call is the number of the system call in progress, for its repetition;
+	// -1 outside of one.
+	call int
+	// restart is the restart code with which the last call ended, or OK.
+	restart abi.Errno
+	// resume is what restart_syscall(2) does when restart is ERESTARTBLOCK.
+	resume func(*Thread) (uintptr, abi.Errno)
+
+	sig     threadSignals
+	scratch []byte // for signal frames
+	fx      futexWaiter
+	cpu     cpuTime
+
+	next, prev *Thread // list of Process.mu
+	dead       bool
+}
+
+// Handler serves a system call: up to six arguments as the registers hold them,
+// the answer and an error number.
+type Handler func(t *Thread, a0, a1, a2, a3, a4, a5 uintptr) (uintptr, abi.Errno)
+
+// MaxCall bounds the system-call table.
+const MaxCall = 512
+
+// Calls is the system-call table, filled at boot by package syscalls and
+// constant after.
+var Calls [MaxCall]Handler
+
+// Unknown serves what Calls has no handler for; number is the call's.
+var Unknown = func(t *Thread, number uint64, a *[6]uintptr) (uintptr, abi.Errno) { return 0, abi.ENOSYS }
+
+// Trace, when set, sees every call before and after it is served.
+var Trace struct {
+	Enter func(t *Thread, number uint64, a *[6]uintptr)
+	Exit  func(t *Thread, number uint64, a *[6]uintptr, v uintptr, e abi.Errno)
+}
+
+// NewThread makes a thread of the process, not yet running. EAGAIN at the limit
+// or without memory.
+func (p *Process) NewThread() (*Thread, abi.Errno) {
+	c := ground.NewCtx()
+	if c == nil {
+		return nil, abi.EAGAIN
+	}
+	t := &Thread{Ctx: c, Proc: p, call: -1}
+	t.fx.t = t
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.live >= maxThreads || p.dying.Load() {
+		c.Free()
+		return nil, abi.EAGAIN
+	}
+	p.nextTID++
+	t.TID = p.nextTID
+	t.next = p.threads
+	if t.next != nil {
+		t.next.prev = t
+	}
+	p.threads = t
+	p.live++
+	return t, abi.OK
+}
+
+// Start lets the thread run.
+func (t *Thread) Start() { go t.run() }
+
+// poke makes the thread look at its state soon, wherever it is.
+func (t *Thread) poke() {
+	t.Pending.Store(1)
+	t.Unpark()
+	t.Ctx.Interrupt()
+}
+
+// finish takes a thread that has ended its loop out of the process, and ends
+// the program when it was the last one.
+func (t *Thread) finish() {
+	p := t.Proc
+	p.mu.Lock()
+	if t.prev != nil {
+		t.prev.next = t.next
+	} else {
+		p.threads = t.next
+	}
+	if t.next != nil {
+		t.next.prev = t.prev
+	}
+	p.live--
+	p.exited.add(t)
+	last := p.live == 0
+	t.dead = true
+	p.mu.Unlock()
+	if !p.dying.Load() {
+		// While the machine ends, registers stay as they are for the report.
+		t.Ctx.Free()
+	}
+	if last {
+		p.Exit(p.lastCode)
+	}
+}
+
+// Exit ends the calling thread with the given status, which counts if it is
+// the last one (exit(2)). It must be the last thing the handler does.
+func (t *Thread) Exit(code int) {
+	t.Proc.mu.Lock()
+	t.Proc.lastCode = code
+	t.Proc.mu.Unlock()
+	t.releaseRobust()
+	if t.ClearTID != 0 && t.Proc.threadCount() > 1 {
+		if usermem.Store32(t.ClearTID, 0) == abi.OK {
+			FutexWake(t.ClearTID, false, 1, ^uint32(0))
+		}
+	}
+	t.dead = true
+}
+
+// Args are the argument registers of the call in progress.
+func (t *Thread) Args() [6]uintptr {
+	r := &t.Ctx.Regs
+	return [6]uintptr{uintptr(r.DI), uintptr(r.SI), uintptr(r.DX), uintptr(r.R10), uintptr(r.R8), uintptr(r.R9)}
+}
+
+// Inherit gives a new thread, not yet started, the caller's registers, vector
+// state and signal mask, as clone(2) does.
+func (t *Thread) Inherit(n *Thread) {
+	t.Ctx.Fetch()
+	c, d := t.Ctx, n.Ctx
+	d.Regs, d.XMM, d.MXCSR = c.Regs, c.XMM, c.MXCSR
+	d.FS, d.GS = c.FS, c.GS
+	d.XArea = c.XArea
+	d.IRet = 1
+	n.sig.mask = t.sig.mask
+	n.Policy.Store(t.Policy.Load())
+	if name := t.Name.Load(); name != nil {
+		n.Name.Store(name)
+	}
+}
+
+// Comm is the thread's name, at most 15 bytes.
+func (t *Thread) Comm() string {
+	if s := t.Name.Load(); s != nil {
+		return *s
+	}
+	return t.Proc.Comm
+}
+
+// Yield lets other goroutines run first (sched_yield(2)).
+func (t *Thread) Yield() {
+	t.Pause()
+	runtime.Gosched()
+	t.Resume()
+}
