@@ -1,7 +1,11 @@
 package bootrec
 
-// The ports of the virtio console device (virtio 1.2, 5.3), by number.
+// The ports of the virtio console device (virtio 1.2, 5.3); each has the number
+// FirstPort more in the device: its port 0 is QEMU's for a console, which drops
+// what its reader does not take at once.
 const (
+	FirstPort = 1
+
 	PortStdout  = 0 // the program's standard output, bytes
 	PortStderr  = 1 // the program's standard error, bytes
 	PortLog     = 2 // frames, machine to launcher: Log, Notice, Strace, Audit

@@ -66,14 +66,10 @@ func args(c *Config, a Accel, forwards []Forward, f fds, sandbox bool) []string 
 	add("-chardev", fmt.Sprintf("socket,id=uart,fd=%d", f.uart), "-serial", "chardev:uart",
 		"-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=2", bootrec.BugPort))
 
-	add(device("virtio-serial", fmt.Sprintf(",id=ports,max_ports=%d", bootrec.Ports))...)
+	add(device("virtio-serial", fmt.Sprintf(",id=ports,max_ports=%d", bootrec.FirstPort+bootrec.Ports))...)
 	for i, fd := range f.port {
-		kind := "virtserialport"
-		if i == bootrec.PortStdout {
-			kind = "virtconsole" // port 0 is reserved for a console (virtio 1.2, 5.3.2)
-		}
 		add("-chardev", fmt.Sprintf("socket,id=port%d,fd=%d", i, fd),
-			"-device", fmt.Sprintf("%s,bus=ports.0,nr=%d,chardev=port%d", kind, i, i))
+			"-device", fmt.Sprintf("virtserialport,bus=ports.0,nr=%d,chardev=port%d", bootrec.FirstPort+i, i))
 	}
 
 	disk := func(name, serial string, fd int, d *Disk) {
@@ -101,7 +97,7 @@ func args(c *Config, a Accel, forwards []Forward, f fds, sandbox bool) []string 
 		}
 		add(device("virtio-net", options)...)
 	}
-	return l
+	return append(l, c.Extra...)
 }
 
 func fdPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }

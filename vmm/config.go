@@ -32,6 +32,9 @@ type Config struct {
 	// Accel is how the CPU is run; the zero value asks ChooseAccel.
 	Accel Accel
 
+	// Extra are further arguments for QEMU, for debugging a machine.
+	Extra []string
+
 	// Name is shown by ps(1) as the machine's name.
 	Name   string
 	CPUs   int

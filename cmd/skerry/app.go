@@ -18,6 +18,10 @@ import (
 // debugVariable shows stack traces of internal errors if it is set.
 const debugVariable = "SKERRY_DEBUG"
 
+// qemuVariable holds further arguments for QEMU, such as a monitor for looking at
+// a machine that hangs.
+const qemuVariable = "SKERRY_QEMU_ARGS"
+
 // app is one call of the command.
 type app struct {
 	stdin    *os.File

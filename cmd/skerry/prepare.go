@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"skerry/image"
 	"skerry/image/kernelbin"
@@ -64,6 +65,7 @@ func (a *app) prepare(ctx context.Context, s *settings, program string, args []s
 	c.Name = im.Manifest.Name
 	c.CPUs, c.Memory, c.Machine, c.CPU = int(s.cpus), int64(s.memory), s.machine.word, s.cpu
 	c.Network, c.HostAccess, c.Forwards = s.network.word == "user", s.hostAccess, s.publish.list
+	c.Extra = strings.Fields(os.Getenv(qemuVariable))
 	c.Timeout, c.StopTimeout = s.timeout.d, s.stopTimeout.d
 	c.Stdout, c.Stderr, c.Say = a.stdout, a.stderr, a.say
 	if s.verbose {

@@ -52,6 +52,10 @@ func fatal(msg string) {
 	gReset()
 }
 
+// Fatal ends the machine before there is a launcher to tell: the message goes to
+// the serial port.
+func Fatal(msg string) { fatal(msg) }
+
 // bugLock lets one CPU report.
 var bugLock arch.Spin
 
@@ -59,7 +63,7 @@ var bugLock arch.Spin
 // machine.
 func gBug(msg string, r *Regs, addr uint64) {
 	bugLock.Lock()
-	gPuts("\r\nskerry: kernel bug: ")
+	gPuts("\r\nkernel bug: ")
 	gPuts(msg)
 	gPut("\r\nvector ", r.Vec)
 	gPut(" error ", r.Err)
@@ -96,7 +100,7 @@ func gBug(msg string, r *Regs, addr uint64) {
 		}
 		gPuts("\r\n")
 	}
-	gReset()
+	gBugReset()
 }
 
 // gDead is the end after a double fault or machine check.
@@ -107,7 +111,7 @@ func gDead(rp uintptr) {
 // gOutOfMemory: the Go heap could not grow although it may use the reserve.
 func gOutOfMemory() {
 	s := uint64(0)
-	gPut("\r\nskerry: out of memory in the kernel; frames free ", s)
+	gPut("\r\nout of memory: the kernel could not grow; give the machine more (-m); frames free ", s)
 	gPuts("\r\n")
 	gReset()
 }
@@ -115,7 +119,16 @@ func gOutOfMemory() {
 // gExitGroup is the end of the kernel's own program: a panic that nobody
 // recovered (the runtime has printed its trace) or an os.Exit.
 func gExitGroup(code int) {
-	gPuts("\r\nskerry: kernel bug: the kernel's runtime exited\r\n")
+	gPuts("\r\nkernel bug: the kernel's runtime exited\r\n")
+	gBugReset()
+}
+
+// gBugReset ends the machine after a kernel bug. QEMU's isa-debug-exit device,
+// where the launcher put it (bootrec.BugPort), turns the value into an exit
+// status; elsewhere the write goes nowhere and the reset does it.
+func gBugReset() {
+	const bugPort, bugCode = 0x501, 60 // bootrec.BugPort, bootrec.BugCode
+	arch.Out16(bugPort, bugCode)
 	gReset()
 }
 

@@ -116,9 +116,6 @@ func gPollResult(m *mstate) uintptr {
 	}
 	n := uintptr(0)
 	fl := sched.Lock()
-	if poll.waiter == m.addr() {
-		poll.waiter = 0 // it timed out
-	}
 	if poll.event != 0 {
 		ev[n].events, ev[n].data = epollIn, poll.eventData
 		n++

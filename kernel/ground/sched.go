@@ -78,6 +78,9 @@ func pop(cpu uint32) *mstate {
 
 // wake makes a blocked M ready and finds a CPU for it. sched is held.
 func wake(m *mstate, why uint32) {
+	if m.state == mReady || m.state == mRunning {
+		gBug("an M was woken twice", &m.regs, uint64(m.tid))
+	}
 	untime(m)
 	m.reason = why
 	push(m)

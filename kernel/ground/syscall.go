@@ -258,6 +258,8 @@ func gTimeout(m *mstate) {
 		m.regs.AX = 0
 		wake(m, whyWoken)
 	case mPoll:
+		// Before it runs: an event that comes now must not wake it once more.
+		poll.waiter = 0
 		wake(m, whyPoll)
 	default:
 		untime(m)

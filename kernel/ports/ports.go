@@ -51,19 +51,19 @@ type Ports struct {
 func Open(t virtio.Transport, h Handlers, failed func(why string)) (*Ports, error) {
 	p := &Ports{h: h, in: bootrec.NewReader(bootrec.MaxToMachine)}
 	o := console.Options{OnFail: failed}
-	o.Ports[bootrec.PortStdout] = &console.PortOptions{Output: 64 << 10}
-	o.Ports[bootrec.PortStderr] = &console.PortOptions{}
-	o.Ports[bootrec.PortLog] = &console.PortOptions{}
-	o.Ports[bootrec.PortControl] = &console.PortOptions{Output: 8 << 10, Input: p.input, HangUp: h.HangUp}
+	o.Ports[bootrec.FirstPort+bootrec.PortStdout] = &console.PortOptions{Output: 64 << 10}
+	o.Ports[bootrec.FirstPort+bootrec.PortStderr] = &console.PortOptions{}
+	o.Ports[bootrec.FirstPort+bootrec.PortLog] = &console.PortOptions{}
+	o.Ports[bootrec.FirstPort+bootrec.PortControl] = &console.PortOptions{Output: 8 << 10, Input: p.input, HangUp: h.HangUp}
 	c, err := console.New(t, o)
 	if err != nil {
 		return nil, err
 	}
 	p.con = c
-	p.out = newStream(c.Port(bootrec.PortStdout), 1)
-	p.err = newStream(c.Port(bootrec.PortStderr), 2)
-	p.ctl = c.Port(bootrec.PortControl)
-	p.log.start(c.Port(bootrec.PortLog))
+	p.out = newStream(c.Port(bootrec.FirstPort+bootrec.PortStdout), 1)
+	p.err = newStream(c.Port(bootrec.FirstPort+bootrec.PortStderr), 2)
+	p.ctl = c.Port(bootrec.FirstPort + bootrec.PortControl)
+	p.log.start(c.Port(bootrec.FirstPort + bootrec.PortLog))
 	return p, nil
 }
 

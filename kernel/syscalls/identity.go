@@ -35,6 +35,8 @@ var identityCalls = []entry{
 	{abi.SYS_CAPGET, sysCapget, "no capabilities"},
 	{abi.SYS_CAPSET, sysCapset, "the empty set only"},
 	{abi.SYS_UMASK, sysUmask, ""},
+	{abi.SYS_WAIT4, sysWait4, "always ECHILD: there are no children (single process)"},
+	{abi.SYS_WAITID, sysWaitid, "always ECHILD: there are no children (single process)"},
 }
 
 func sysGetpid(*task.Thread, uintptr, uintptr, uintptr, uintptr, uintptr, uintptr) (uintptr, abi.Errno) {
@@ -206,4 +208,48 @@ func sysCapset(t *task.Thread, head, data, _, _, _, _ uintptr) (uintptr, abi.Err
 
 func sysUmask(t *task.Thread, mask, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
 	return uintptr(t.Proc.FS.SetUmask(uint32(mask) & 0o777)), abi.OK
+}
+
+// Options of wait4(2) and waitid(2), uapi/linux/wait.h.
+const (
+	waitNohang    = 0x1
+	waitUntraced  = 0x2
+	waitExited    = 0x4
+	waitContinued = 0x8
+	waitNowait    = 0x01000000
+	waitNothread  = 0x20000000
+	waitAll       = 0x40000000
+	waitClone     = 0x80000000
+)
+
+func sysWait4(_ *task.Thread, who, _, options, _, _, _ uintptr) (uintptr, abi.Errno) {
+	if uint32(options)&^(waitNohang|waitUntraced|waitContinued|waitNothread|waitAll|waitClone) != 0 {
+		return 0, abi.EINVAL
+	}
+	if int32(who) == -1<<31 {
+		return 0, abi.ESRCH
+	}
+	return 0, abi.ECHILD
+}
+
+func sysWaitid(_ *task.Thread, kind, who, _, options, _, _ uintptr) (uintptr, abi.Errno) {
+	const states = waitExited | waitUntraced | waitContinued
+	o := uint32(options)
+	if o&^(states|waitNohang|waitNowait|waitNothread|waitAll|waitClone) != 0 || o&states == 0 {
+		return 0, abi.EINVAL
+	}
+	switch kind {
+	case 0: // P_ALL
+	case 1: // P_PID
+		if int32(who) <= 0 {
+			return 0, abi.EINVAL
+		}
+	case 2: // P_PGID
+		if int32(who) < 0 {
+			return 0, abi.EINVAL
+		}
+	default: // P_PIDFD of another process there is none
+		return 0, abi.EINVAL
+	}
+	return 0, abi.ECHILD
 }

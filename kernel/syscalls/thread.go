@@ -175,18 +175,17 @@ func sysFutex(t *task.Thread, addr, op, val, a3, addr2, val3 uintptr) (uintptr, 
 	}
 	switch cmd {
 	case abi.FUTEX_WAIT:
-		// A relative time; a repeated call must not begin it anew.
 		deadline, e := deadlineIn(a3)
 		if e != abi.OK {
 			return 0, e
 		}
-		return futexWait(t, addr, private, uint32(val), ^uint32(0), deadline, deadline != wait.Forever)
+		return futexWait(t, addr, private, uint32(val), ^uint32(0), deadline)
 	case abi.FUTEX_WAIT_BITSET:
 		deadline, e := deadlineAt(a3, realtime)
 		if e != abi.OK {
 			return 0, e
 		}
-		return futexWait(t, addr, private, uint32(val), uint32(val3), deadline, false)
+		return futexWait(t, addr, private, uint32(val), uint32(val3), deadline)
 	case abi.FUTEX_WAKE:
 		return wake(addr, private, val, ^uint32(0))
 	case abi.FUTEX_WAKE_BITSET:
@@ -210,11 +209,14 @@ func wake(addr uintptr, private bool, n uintptr, bits uint32) (uintptr, abi.Errn
 	return uintptr(woken), e
 }
 
-func futexWait(t *task.Thread, addr uintptr, private bool, val, bits uint32, deadline int64, relative bool) (uintptr, abi.Errno) {
+// futexWait: an interrupted wait with a timeout goes on to the same deadline if
+// no handler runs, and ends with EINTR whatever the handler's flags if one does;
+// one without a timeout obeys SA_RESTART (signal(7)).
+func futexWait(t *task.Thread, addr uintptr, private bool, val, bits uint32, deadline int64) (uintptr, abi.Errno) {
 	e := t.FutexWait(addr, private, val, bits, deadline)
-	if e == abi.ERESTARTSYS && relative {
+	if e == abi.ERESTARTSYS && deadline != wait.Forever {
 		return 0, t.RestartLater(func(t *task.Thread) (uintptr, abi.Errno) {
-			return futexWait(t, addr, private, val, bits, deadline, true)
+			return futexWait(t, addr, private, val, bits, deadline)
 		})
 	}
 	return 0, e

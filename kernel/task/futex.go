@@ -162,6 +162,12 @@ func FutexWake(addr uintptr, private bool, n int, bits uint32) (int, abi.Errno) 
 	if e := checkFutex(addr); e != abi.OK {
 		return 0, e
 	}
+	if !private {
+		// The key of a shared futex is its page, which has to be there.
+		if _, e := usermem.Load32(addr); e != abi.OK {
+			return 0, e
+		}
+	}
 	k := keyOf(addr, private)
 	b := k.bucket()
 	b.mu.Lock()
