@@ -68,21 +68,27 @@ func ReadOnly(addr, n uintptr) bool {
 	return call(funcAddr(&fnProtect), addr, n, 0) != 0
 }
 
-// TakeRun takes 2 MiB of frames that the CPU can only read: the device writes
-// them. 0 when there is no such run; ask for single frames elsewhere then.
+// TakeRun takes 2 MiB of frames, each with one reference, that the CPU can only
+// read: the device writes them. 0 when there is no such run.
 func TakeRun() frame.PFN {
 	f := frame.AllocOrder(frame.KindRoot, frame.HugeOrder)
 	if f == 0 {
 		return 0
 	}
-	call(funcAddr(&fnProtect), f.Addr(), hugeSize, 0)
+	f.Split()
+	if call(funcAddr(&fnProtect), f.Addr(), hugeSize, 0) == 0 {
+		GiveRun(f)
+		return 0
+	}
 	return f
 }
 
-// GiveRun returns a run whole; nothing may refer to its frames.
+// GiveRun returns a run whole; nothing else refers to its frames.
 func GiveRun(f frame.PFN) {
 	call(funcAddr(&fnProtect), f.Addr(), hugeSize, 1)
-	f.Unref()
+	for i := frame.PFN(0); i < 1<<frame.HugeOrder; i++ {
+		(f + i).Unref()
+	}
 }
 
 var fnProtect = gProtect

@@ -14,6 +14,7 @@ import (
 	"skerry/kernel/hw/virtio/blk"
 	"skerry/kernel/hw/virtio/net"
 	"skerry/kernel/hw/virtio/rng"
+	"skerry/kernel/loader"
 	"skerry/kernel/loader/mmspace"
 	"skerry/kernel/ports"
 	"skerry/kernel/usermem"
@@ -31,10 +32,16 @@ type Machine struct {
 	VDSO   mmspace.VDSO
 	Clock  *clock.Clock
 
+	plan  *loader.Plan
+	stack *loader.Stack
+	// shutdownNet ends connections before the machine ends, nil without a
+	// network.
+	shutdownNet func()
+
 	rng    *rng.Source
 	errs   []error
 	timeIn chan clock.Sample
-	asked  uint64 // counter before the question that is under way
+	asked  uint64      // counter before the question that is under way
 	once   atomic.Bool // the end has begun
 }
 

@@ -65,6 +65,12 @@ func stateSize() (n int, mask uint64) {
 	return int(size), mask
 }
 
+// MaxFrame is the size of the largest signal frame, for AT_MINSIGSTKSZ.
+func MaxFrame() int {
+	n, _ := stateSize()
+	return redZone + frameSize + 16 + 64 + n + 4
+}
+
 // greg lists the registers in the order of struct sigcontext.
 func greg(r *ground.Regs) [18]*uint64 {
 	return [18]*uint64{&r.R8, &r.R9, &r.R10, &r.R11, &r.R12, &r.R13, &r.R14, &r.R15,

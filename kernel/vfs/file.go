@@ -82,6 +82,80 @@ type Mapping interface {
 	Unmap(first, last uint64, even bool)
 }
 
+// Further abilities of a File. Each is an interface of its own, so that a file
+// has the methods that it needs and no others.
+type (
+	// Appender writes at the end of the file (O_APPEND) and returns the file
+	// position after that, in one step as seen by other writers.
+	Appender interface {
+		Append(v *usermem.Vec) (n int, end int64, e abi.Errno)
+	}
+
+	// Stream marks a file whose blocking write goes on until everything is
+	// written: pipes and stream sockets.
+	Stream interface {
+		Stream() bool
+	}
+
+	// Unpollable marks a file that epoll refuses with EPERM, as Linux does for
+	// regular files, directories and /dev/null. To poll and select it is always
+	// ready.
+	Unpollable interface {
+		Unpollable()
+	}
+
+	// DirectIO is a file that may be opened with O_DIRECT; without it that
+	// answers EINVAL.
+	DirectIO interface {
+		DirectIO() bool
+	}
+
+	// Reopener is a file without a path that may be opened again through
+	// /proc/self/fd/N. Without it that answers ENXIO, as for sockets.
+	Reopener interface {
+		Reopen(flags uint32) (File, abi.Errno)
+	}
+
+	// Namer is a file without a path: what readlink on /proc/self/fd/N shows,
+	// "pipe:[17]" for example.
+	Namer interface {
+		Name() string
+	}
+
+	// Timeouts is a file with timeouts of its own (SO_RCVTIMEO, SO_SNDTIMEO),
+	// in nanoseconds; 0 stands for none.
+	Timeouts interface {
+		Timeouts() (read, write int64)
+	}
+
+	// Syncer is a file that fsync(2) is possible on.
+	Syncer interface {
+		Sync(dataOnly bool) abi.Errno
+	}
+
+	// Controller answers commands of fcntl(2) that belong to its kind of file:
+	// F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS. EINVAL for others.
+	Controller interface {
+		Fcntl(cmd int, arg uint64) (int, abi.Errno)
+	}
+
+	// HoleSeeker finds the next data or hole at or after off, lseek(2). ENXIO
+	// if off is at or beyond the end.
+	HoleSeeker interface {
+		SeekHole(off int64, data bool) (int64, abi.Errno)
+	}
+
+	// Allocator is a file for fallocate(2); off and length are checked.
+	Allocator interface {
+		Fallocate(mode uint32, off, length int64) abi.Errno
+	}
+
+	// FDInfoer adds lines to /proc/self/fdinfo/N, proc(5).
+	FDInfoer interface {
+		FDInfo(b []byte) []byte
+	}
+)
+
 // BaseFile answers everything with the error for "not possible on this file".
 // It is always ready, like a regular file.
 type BaseFile struct{}

@@ -1,0 +1,66 @@
+package machine
+
+import (
+	"strconv"
+
+	"skerry/kernel/ground/frame"
+	"skerry/kernel/task"
+)
+
+// signalNames are those of signal(7).
+var signalNames = [...]string{"", "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE",
+	"SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGSTKFLT", "SIGCHLD", "SIGCONT",
+	"SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH",
+	"SIGIO", "SIGPWR", "SIGSYS"}
+
+func signalName(s task.Signal) string {
+	if int(s) < len(signalNames) {
+		return signalNames[s]
+	}
+	return "signal " + strconv.Itoa(int(s))
+}
+
+// signalMessage says what a fatal signal was about: for a fault the address and
+// the place, else nothing (the sender knows why).
+func (m *Machine) signalMessage(s *task.Status) string {
+	switch s.Signal {
+	case task.SIGSEGV, task.SIGBUS, task.SIGILL, task.SIGFPE, task.SIGTRAP, task.SIGSYS:
+	default:
+		return ""
+	}
+	if s.Thread == nil || s.Info.Code <= 0 {
+		return ""
+	}
+	addr := s.Info.Union[0]
+	msg := signalName(s.Signal)
+	if s.Signal == task.SIGSEGV || s.Signal == task.SIGBUS {
+		msg += " at address 0x" + strconv.FormatUint(addr, 16)
+		if i, ok := task.The.MM.Find(uintptr(addr)); ok {
+			name := i.Name
+			if name == "" {
+				name = "anonymous memory"
+			}
+			msg += " (" + name + ")"
+		} else {
+			msg += " (not mapped)"
+		}
+	}
+	return msg + " in thread " + strconv.Itoa(int(s.Thread.TID)) + " at " + place(task.The.MM, s.Thread.Ctx.Regs.RIP)
+}
+
+// memoryMessage says how much there was and what to do.
+func (m *Machine) memoryMessage() string {
+	s := frame.Read()
+	mib := func(n int64) string { return strconv.FormatInt(n*frame.Size>>20, 10) + " MiB" }
+	all := m.Record.Memory >> 20
+	return "out of memory: of " + strconv.FormatUint(all, 10) + " MiB the program has " + mib(s.User) + ", its files in memory " +
+		mib(s.Cache+s.RootFS) + ", the kernel " + mib(s.Kernel+s.Heap) + " (give the machine more: -m " +
+		strconv.FormatUint(max(all*2, 64), 10) + "M)"
+}
+
+// closeNetwork ends the program's connections in an orderly way.
+func (m *Machine) closeNetwork() {
+	if m.shutdownNet != nil {
+		m.shutdownNet()
+	}
+}

@@ -1,0 +1,297 @@
+package mm
+
+import (
+	"skerry/kernel/abi"
+	"skerry/kernel/vfs"
+)
+
+// Request is the arguments of mmap(2), decoded.
+type Request struct {
+	Addr, Len   uintptr
+	Prot, Flags uint32
+
+	// File is what is mapped, nil for anonymous memory; Offset is in bytes.
+	// Readable and Writable say how the descriptor was opened.
+	File               vfs.Mapper
+	Offset             uint64
+	Readable, Writable bool
+	// Name is the file's path, for /proc/self/maps.
+	Name string
+
+	// ELFData marks memory of a program's own data, which never becomes
+	// executable. For the loader.
+	ELFData bool
+}
+
+// Mmap makes a mapping, mmap(2), and returns its address. Beside the errors of
+// the man page: EACCES where writable xor executable forbids it, EPERM below
+// Lowest or over a sealed mapping. A caller without descriptor checks (EBADF,
+// ENODEV for a file that is no Mapper) does them before.
+func (s *Space) Mmap(r *Request) (uintptr, abi.Errno) {
+	m, e := s.prepare(r)
+	if e != abi.OK {
+		if m.denied != 0 {
+			s.deny(&Denial{Rule: m.denied, Call: "mmap", Addr: r.Addr, Len: r.Len, Prot: r.Prot,
+				File: r.File, Name: r.Name, Executable: r.File != nil && r.File.Executable(), Errno: e})
+		}
+		return 0, e
+	}
+	var addr uintptr
+	for dry := 0; dry == 0 || m.dry && dry < 64 && s.reclaim(); dry++ {
+		m.dry = false
+		s.mu.Lock()
+		addr, e = s.mapLocked(r, &m)
+		s.unlock()
+	}
+	populate := e == abi.OK && (r.Flags&(mapPopulate|mapNonblock) == mapPopulate || m.flags&(vmLocked|vmOnFault) == vmLocked)
+	if e == abi.EPERM {
+		s.deny(&Denial{Rule: RuleSealed, Call: "mmap", Addr: r.Addr, Len: r.Len, Prot: r.Prot, Errno: e})
+	}
+	if populate {
+		s.populate(addr, addr+m.len) // what does not come in now comes with the access
+	}
+	return addr, e
+}
+
+// mapping is a checked Request.
+type mapping struct {
+	len    uintptr
+	pages  uint64
+	prot   uint8
+	flags  uint32
+	pgoff  uint64
+	fixed  bool
+	keep   bool // MAP_FIXED_NOREPLACE
+	denied Rule
+	dry    bool // there was no frame for a table
+}
+
+// prepare checks what can be checked without the lock, in Linux's order.
+func (s *Space) prepare(r *Request) (m mapping, e abi.Errno) {
+	if r.Offset&pageMask != 0 {
+		return m, abi.EINVAL
+	}
+	if r.Flags&mapHugeTLB != 0 {
+		return m, hugeTLB(r)
+	}
+	if r.Len == 0 {
+		return m, abi.EINVAL
+	}
+	m.keep = r.Flags&mapFixedNoReplace != 0
+	m.fixed = m.keep || r.Flags&mapFixed != 0
+	m.len = (r.Len + pageMask) &^ pageMask
+	if m.len == 0 || m.len > Highest {
+		return m, abi.ENOMEM
+	}
+	m.pages = uint64(m.len >> pageShift)
+	m.pgoff = r.Offset >> pageShift
+	if m.fixed {
+		if r.Addr > Highest-m.len {
+			return m, abi.ENOMEM
+		}
+		if r.Addr&pageMask != 0 {
+			return m, abi.EINVAL
+		}
+		if r.Addr < Lowest {
+			m.denied = RuleLowPages
+			return m, abi.EPERM
+		}
+	}
+	m.prot = uint8(r.Prot & (protRead | protWrite | protExec))
+	if r.Flags&mapNoReserve != 0 {
+		m.flags |= vmNoReserve
+	}
+	if r.Flags&mapLocked != 0 {
+		if s.limit[LimitMemlock].Load() == 0 {
+			return m, abi.EPERM
+		}
+		m.flags |= vmLocked
+	}
+	if r.File != nil {
+		e = s.prepareFile(r, &m)
+	} else {
+		e = s.prepareAnon(r, &m)
+	}
+	if e != abi.OK {
+		return m, e
+	}
+	if e = s.firstGrant(&m.flags, m.prot, r.File == nil); e != abi.OK {
+		m.denied = RuleWriteExec
+	}
+	return m, e
+}
+
+// hugeTLB answers MAP_HUGETLB as a Linux without a pool of huge pages does:
+// EINVAL for a size that x86-64 does not have or a file that is not of
+// hugetlbfs, else ENOMEM.
+func hugeTLB(r *Request) abi.Errno {
+	size := r.Flags >> mapHugeShift & mapHugeMask
+	if r.File != nil || size != 0 && size != hugeShift && size != pdptShift {
+		return abi.EINVAL
+	}
+	mask := uintptr(1)<<max(size, hugeShift) - 1
+	if (r.Len+mask)&^mask == 0 {
+		return abi.EINVAL
+	}
+	return abi.ENOMEM
+}
+
+func (s *Space) prepareFile(r *Request, m *mapping) abi.Errno {
+	if r.Offset > 1<<63-uint64(m.len) {
+		return abi.EOVERFLOW
+	}
+	shared := false
+	switch r.Flags & mapType {
+	case mapSharedValidate:
+		if r.Flags&^uint32(mapLegacy|mapType) != 0 {
+			return abi.EOPNOTSUPP // MAP_SYNC, or a flag that does not exist yet
+		}
+		shared = true
+	case mapShared:
+		shared = true
+	case mapPrivate:
+	default:
+		return abi.EINVAL
+	}
+	if shared && m.prot&protWrite != 0 && !r.Writable {
+		return abi.EACCES
+	}
+	if !r.Readable {
+		return abi.EACCES
+	}
+	if r.Flags&mapGrowsDown != 0 {
+		return abi.EINVAL
+	}
+	m.flags |= vmMayRead
+	switch {
+	case shared:
+		m.flags |= vmShared
+		if r.Writable && r.File.MayWriteShared() {
+			m.flags |= vmMayWrite
+		} else if m.prot&protWrite != 0 {
+			return abi.EACCES
+		}
+	case r.File.Executable():
+		m.flags |= vmMayWrite | vmMayExec
+	default:
+		m.flags |= vmMayWrite
+	}
+	return abi.OK
+}
+
+func (s *Space) prepareAnon(r *Request, m *mapping) abi.Errno {
+	m.flags |= vmMayRead | vmMayWrite
+	m.pgoff = 0
+	switch r.Flags & mapType {
+	case mapShared:
+		if r.Flags&mapGrowsDown != 0 {
+			return abi.EINVAL
+		}
+		m.flags |= vmShared
+	case mapPrivate:
+		if r.Flags&mapGrowsDown != 0 {
+			m.flags |= vmGrowsDown
+		}
+		if r.ELFData {
+			m.flags |= vmData
+		} else if s.opt.AllowJIT && m.flags&vmGrowsDown == 0 {
+			m.flags |= vmMayExec
+		}
+	default:
+		return abi.EINVAL
+	}
+	return abi.OK
+}
+
+// firstGrant applies writable xor executable to the protection that a mapping
+// is given, at birth or later: EACCES if the rule forbids it, else the flags
+// with what the grant closes for good. Anonymous memory that may become
+// executable (AllowJIT) may be both.
+func (s *Space) firstGrant(flags *uint32, prot uint8, anonymous bool) abi.Errno {
+	f := *flags
+	if prot&protWrite != 0 && f&vmMayWrite == 0 || prot&protExec != 0 && f&vmMayExec == 0 ||
+		prot&protRead != 0 && f&vmMayRead == 0 {
+		return abi.EACCES
+	}
+	if f&vmMayExec == 0 || anonymous {
+		return abi.OK
+	}
+	switch prot & (protWrite | protExec) {
+	case protWrite | protExec:
+		return abi.EACCES
+	case protWrite:
+		f &^= vmMayExec
+	case protExec:
+		f &^= vmMayWrite
+	}
+	*flags = f
+	return abi.OK
+}
+
+// mapLocked places and makes the mapping. The caller holds mu for writing.
+func (s *Space) mapLocked(r *Request, m *mapping) (uintptr, abi.Errno) {
+	if s.set.n >= maxVMAs {
+		return 0, abi.ENOMEM
+	}
+	m.flags |= s.futureLock
+	addr := r.Addr
+	if m.fixed {
+		s.settle(addr, addr+m.len)
+		if m.keep && !s.vacant(addr, m.len) {
+			return 0, abi.EEXIST
+		}
+	} else if addr = s.place(r, m); addr == 0 {
+		return 0, abi.ENOMEM
+	}
+	if s.inText(addr, m.len) && r.File == nil {
+		// Nothing but image code becomes executable in the text window.
+		m.flags &^= vmMayExec
+		if m.prot&protExec != 0 {
+			return 0, abi.EACCES
+		}
+	}
+	if m.flags&vmLocked != 0 && !s.mayLock(m.pages) {
+		return 0, abi.EAGAIN
+	}
+	over := uint64(0)
+	if m.fixed && !m.keep {
+		if s.sealed(addr, addr+m.len) {
+			return 0, abi.EPERM
+		}
+		over = s.mappedPages(addr, addr+m.len)
+	}
+	if !s.mayGrow(m.prot, m.flags, m.pages, over) || overcommitted(m.prot, m.flags, m.pages) {
+		return 0, abi.ENOMEM
+	}
+	v := &vma{space: s, start: addr, end: addr + m.len, flags: m.flags, prot: m.prot,
+		pgoff: m.pgoff, name: r.Name}
+	if r.File != nil {
+		v.file = s.mapOf(r.File)
+	} else if m.flags&vmShared != 0 {
+		if v.obj = newObject(m.pages); v.obj == nil {
+			m.dry = true
+			return 0, abi.ENOMEM
+		}
+	}
+	if m.fixed && !m.keep {
+		if e := s.unmap(addr, addr+m.len); e != abi.OK {
+			s.release(v)
+			return 0, e
+		}
+	}
+	s.insert(v)
+	s.grown()
+	return addr, abi.OK
+}
+
+// mappedPages counts what is mapped in a range.
+func (s *Space) mappedPages(start, end uintptr) (n uint64) {
+	s.set.each(start, func(v *vma) bool {
+		if v.start >= end {
+			return false
+		}
+		n += uint64(min(v.end, end)-max(v.start, start)) >> pageShift
+		return true
+	})
+	return n
+}
