@@ -2,19 +2,28 @@ package abi
 
 // Stat is struct stat of x86-64, arch/x86/include/uapi/asm/stat.h; 144 bytes.
 type Stat struct {
-	Dev, Ino, Nlink uint64
-	Mode, UID, GID  uint32
-	_               uint32
-	Rdev            uint64
-	Size            int64
-	Blksize, Blocks int64
-	Atime, Mtime    Timespec
-	Ctime           Timespec
-	_               [3]int64
+	Dev     uint64   // st_dev
+	Ino     uint64   // st_ino
+	Nlink   uint64   // st_nlink
+	Mode    uint32   // st_mode
+	UID     uint32   // st_uid
+	GID     uint32   // st_gid
+	Pad0    uint32   // __pad0
+	Rdev    uint64   // st_rdev
+	Size    int64    // st_size
+	Blksize int64    // st_blksize
+	Blocks  int64    // st_blocks
+	Atime   Timespec // st_atime and st_atime_nsec
+	Mtime   Timespec // st_mtime and st_mtime_nsec
+	Ctime   Timespec // st_ctime and st_ctime_nsec
+	Unused  [3]int64 // __unused
 }
 
 // Timespec is struct timespec.
-type Timespec struct{ Sec, Nsec int64 }
+type Timespec struct {
+	Sec  int64 // tv_sec
+	Nsec int64 // tv_nsec
+}
 
 // File types in st_mode, inode(7).
 const (

@@ -9,7 +9,7 @@ import (
 func newCPU(id uint32) *percpu {
 	c := cpuAt(bootFrames(uintptr(sizePercpu)))
 	c.Self, c.ID = c.addr(), id
-	c.slow = 1 // the tick is not armed
+	c.slow = slowTick
 	for i := range c.stacks {
 		s := &c.stacks[i]
 		base := stackBase + (uintptr(id)*(1+ists)+uintptr(i))*stackStride + (stackStride - stackSize)

@@ -216,7 +216,7 @@ func gCover(c *percpu) {
 // gArmTick starts the time slice on this CPU.
 func gArmTick(c *percpu) {
 	c.tick = 1
-	c.slow = 0
+	c.slow &^= slowTick
 	c.tickAt = gNow() + tickNS
 	if c.armed == 0 || c.tickAt < c.armed {
 		gArm(c, c.tickAt)
@@ -249,7 +249,7 @@ func gTimer(c *percpu, user bool) (yield bool) {
 		if user || yield {
 			gArmTick(c)
 		} else {
-			c.slow = 1 // the next Enter arms it
+			c.slow |= slowTick // the next Enter arms it
 		}
 	} else if c.tick != 0 {
 		gArm(c, c.tickAt)

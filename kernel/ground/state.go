@@ -90,7 +90,8 @@ type percpu struct {
 	stackTop uint64 // of the ground stack, for the entry code
 	stackTLS uint64
 	stackG   uint64
-	// slow, when not zero, sends Enter through gSlow first.
+	// slow, when not zero, sends Enter through gEnterSlow first: slowTick,
+	// slowIRQ.
 	slow   uint32
 	apicID uint32
 
@@ -113,6 +114,12 @@ type percpu struct {
 	gdt [8]uint64
 	tss [104 + 8]byte
 }
+
+// Bits of percpu.slow.
+const (
+	slowTick = 1 // the tick is to be armed
+	slowIRQ  = 2 // an interrupt hit ring 0: have the task loop deliver it
+)
 
 // mstate is a runtime thread (M) that does not run: its registers and what
 // ground knows of it. One page outside the Go heap.

@@ -88,6 +88,7 @@ func gIRQ(mp, vector uintptr) uintptr {
 		}
 		gEOI()
 		if !user {
+			c.slow |= slowIRQ
 			// In ring 3 the task loop takes it at once; elsewhere the poller.
 			fl := sched.Lock()
 			gIRQWake()
@@ -126,6 +127,9 @@ func gEnterSlow(p uintptr) uintptr {
 			gArmTick(c)
 		}
 		c.slow = 0
+		if atomic.LoadUint64(&irqPending) != 0 {
+			return uintptr(ReasonInterrupt)
+		}
 	}
 	if c.xowner != p {
 		ctx := ctxAt(p)

@@ -179,8 +179,6 @@ TEXT ·enter(SB),NOSPLIT|NOFRAME,$0-16
 again:
 	CMPL Ctx_Work(DI), $0
 	JNE  work
-	CMPQ ·irqPending(SB), $0
-	JNE  interrupt
 	CMPL percpu_slow(GS), $0
 	JNE  slow
 	CMPQ percpu_xowner(GS), DI
@@ -212,6 +210,8 @@ again:
 	CMPL Ctx_IRet(DI), $0
 	JNE  iret
 	MOVQ Regs_RFlags(DI), R11
+	BTL  $8, R11
+	JCS  iret // SYSRET would trap before the next instruction, not after it
 	MOVQ Regs_RSP(DI), SP
 	MOVQ Regs_DI(DI), DI
 	SWAPGS
@@ -227,10 +227,6 @@ iret:
 	JMP  ·userIRET(SB)
 work:
 	MOVQ $const_ReasonWork, 16(SP)
-	STI
-	RETURN
-interrupt:
-	MOVQ $const_ReasonInterrupt, 16(SP)
 	STI
 	RETURN
 badrip:

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"sync/atomic"
 
+	"skerry/kernel/ground"
 	"skerry/kernel/wait"
 )
 
@@ -22,12 +23,15 @@ type cpuTime struct {
 // begin starts the thread's clock.
 func (c *cpuTime) begin() { c.born.Store(wait.Now()) }
 
-// tick notes that a tick found the thread in ring 3.
-func (c *cpuTime) tick() { c.user.Store(c.user.Load() + 1) }
-
-// kernTick notes that an interrupt was pending when a system call began or
-// ended.
-func (c *cpuTime) kernTick() { c.kern.Store(c.kern.Load() + 1) }
+// tick notes an interrupt: it found the thread in ring 3, or waiting in the
+// kernel for its next entry.
+func (c *cpuTime) tick(ctx *ground.Ctx) {
+	if ctx.IRet != 0 {
+		c.user.Store(c.user.Load() + 1)
+	} else {
+		c.kern.Store(c.kern.Load() + 1)
+	}
+}
 
 // add folds in the time of a thread that ended.
 func (c *cpuTime) add(t *Thread) {

@@ -1,8 +1,6 @@
 package task
 
 import (
-	"gvisor.dev/gvisor/pkg/sync"
-
 	"skerry/kernel/abi"
 	"skerry/kernel/ground"
 	"skerry/kernel/hw/irq"
@@ -16,23 +14,19 @@ func (t *Thread) run() {
 	for !t.dead {
 		switch r := t.Ctx.Enter(); r {
 		case ground.ReasonSyscall:
-			if lines := ground.TakeIRQ(); lines != 0 {
-				t.cpu.kernTick()
-				irq.Deliver(lines)
-			}
 			t.syscall()
 		case ground.ReasonInterrupt:
 			if lines := ground.TakeIRQ(); lines != 0 {
 				irq.Deliver(lines)
 			}
-			t.cpu.tick()
+			t.cpu.tick(t.Ctx)
 			if cpuTimers.Load() != 0 {
 				t.Proc.tickTimers()
 			}
-			// The device's goroutine, or whoever waits for this CPU.
-			t.Pause()
-			sync.Goyield()
-			t.Resume()
+			// The device's goroutine, or whoever waits for this CPU. Not goyield:
+			// what the runtime preempts goes to its global queue, which local
+			// work would keep waiting.
+			t.Yield()
 		case ground.ReasonWork:
 			t.work()
 		case ground.ReasonFetch:
@@ -165,6 +159,13 @@ func (t *Thread) fault(vec uint64) {
 
 // pageFault brings the page in or raises SIGSEGV or SIGBUS.
 func (t *Thread) pageFault(addr uintptr, code uint64) {
+	if code&4 == 0 {
+		// A supervisor access on behalf of ring 3: a descriptor table, or an
+		// emulator that reads the frame of a far return with the wrong rights.
+		// Nothing that could be mapped would help.
+		t.faultSignal(SIGSEGV, SI_KERNEL, 0)
+		return
+	}
 	access := mm.Read
 	switch {
 	case code&16 != 0: // instruction fetch

@@ -1,0 +1,195 @@
+package strace
+
+import "skerry/kernel/abi"
+
+// value makes a kind of a function that writes one value.
+func value(f func(c *call, v uint64)) *kind {
+	return &kind{in: func(c *call, i int) bool { f(c, c.args[i]); return true }}
+}
+
+// input makes a kind of a function that writes an argument that the kernel reads.
+func input(f func(c *call, i int)) *kind {
+	return &kind{in: func(c *call, i int) bool { f(c, i); return true }}
+}
+
+// output makes a kind of a function that writes what the kernel wrote to the
+// address v. After a failed call the address is shown.
+func output(f func(c *call, v uint64)) *kind {
+	return &kind{out: func(c *call, i int) {
+		if v := c.args[i]; c.failed || v == 0 {
+			c.addr(v)
+		} else {
+			f(c, v)
+		}
+	}}
+}
+
+// scalarKinds are values that need no memory.
+func scalarKinds(k map[string]*kind) {
+	k["skip"] = &kind{in: func(*call, int) bool { return false }}
+	k["int"] = value(func(c *call, v uint64) { c.dec(int64(int32(v))) })
+	k["uint"] = value(func(c *call, v uint64) { c.udec(uint64(uint32(v))) })
+	k["long"] = value(func(c *call, v uint64) { c.dec(int64(v)) })
+	k["ulong"] = value(func(c *call, v uint64) { c.udec(v) })
+	k["hex"] = value(func(c *call, v uint64) { c.hex(v) })
+	k["off"] = k["hex"]
+	k["ptr"] = value(func(c *call, v uint64) { c.addr(v) })
+	k["fd"] = k["int"]
+	k["atfd"] = value(func(c *call, v uint64) {
+		if int32(v) == abi.AT_FDCWD {
+			c.str("AT_FDCWD")
+			return
+		}
+		c.dec(int64(int32(v)))
+	})
+	k["mode"] = value(func(c *call, v uint64) { c.octal(v & 0xffff) })
+	k["uid"] = value(func(c *call, v uint64) { c.id(uint32(v)) })
+	k["signal"] = value(func(c *call, v uint64) { c.signal(int32(v)) })
+	k["set"] = input(func(c *call, i int) { c.bits(c.sig.args[i].set, uint64(uint32(c.args[i]))) })
+	k["enum"] = input(func(c *call, i int) { c.enum(c.sig.args[i].set, c.args[i]) })
+	k["ipckey"] = value(func(c *call, v uint64) {
+		if uint32(v) == abi.IPC_PRIVATE {
+			c.str("IPC_PRIVATE")
+			return
+		}
+		c.hex(uint64(uint32(v)))
+	})
+	k["ipcflags"] = value(func(c *call, v uint64) {
+		if rest, any := c.bitNames(&setIpcflags, uint64(uint32(v)), false); rest != 0 || !any {
+			if any {
+				c.byte('|')
+			}
+			c.octal(rest)
+		}
+	})
+
+	// Results through a pointer.
+	k["ouint"] = output(func(c *call, v uint64) {
+		var n uint32
+		if loadOr(c, v, &n) {
+			c.byte('[')
+			c.udec(uint64(n))
+			c.byte(']')
+		}
+	})
+	k["oulong"] = output(func(c *call, v uint64) {
+		var n uint64
+		if loadOr(c, v, &n) {
+			c.byte('[')
+			c.udec(n)
+			c.byte(']')
+		}
+	})
+	k["optr"] = output(func(c *call, v uint64) {
+		var n uint64
+		if loadOr(c, v, &n) {
+			c.byte('[')
+			c.addr(n)
+			c.byte(']')
+		}
+	})
+	k["ofds"] = output(func(c *call, v uint64) {
+		var n [2]int32
+		if loadOr(c, v, &n) {
+			c.byte('[')
+			c.dec(int64(n[0]))
+			c.str(", ")
+			c.dec(int64(n[1]))
+			c.byte(']')
+		}
+	})
+	// A length or an offset that the kernel reads, then writes.
+	k["iolen"] = &kind{in: inWord32, out: outWord32}
+	k["iolong"] = &kind{in: inWord64, out: outWord64}
+	// An offset of which only the value before the call is shown.
+	k["ilong"] = value(func(c *call, v uint64) {
+		var n uint64
+		if loadOr(c, v, &n) {
+			c.byte('[')
+			c.dec(int64(n))
+			c.byte(']')
+		}
+	})
+}
+
+// id writes a user or group; -1 stands for none.
+//
+//go:noinline
+func (c *call) id(v uint32) {
+	if v == ^uint32(0) {
+		c.str("-1")
+		return
+	}
+	c.udec(uint64(v))
+}
+
+// signal writes a signal number by its name.
+//
+//go:noinline
+func (c *call) signal(n int32) {
+	if s := abi.SignalName(int(n)); s != "" {
+		c.str(s)
+		return
+	}
+	c.dec(int64(n))
+}
+
+// loadOr reads a value of the program's memory and reports true, or writes its
+// address instead.
+func loadOr[T any](c *call, addr uint64, v *T) bool {
+	if load(c, addr, v) {
+		return true
+	}
+	c.addr(addr)
+	return false
+}
+
+// noWord is what keep holds where a word could not be read before the call.
+const noWord = ^uint64(0)
+
+func inWord32(c *call, i int) bool {
+	var n uint32
+	c.keep = noWord
+	if loadOr(c, c.args[i], &n) {
+		c.byte('[')
+		c.dec(int64(int32(n)))
+		c.keep = uint64(n)
+	}
+	return true
+}
+
+func outWord32(c *call, i int) {
+	if c.keep == noWord {
+		return
+	}
+	var n uint32
+	if !c.failed && load(c, c.args[i], &n) && uint64(n) != c.keep {
+		c.str(" => ")
+		c.dec(int64(int32(n)))
+	}
+	c.byte(']')
+}
+
+func inWord64(c *call, i int) bool {
+	var n uint64
+	c.keep = noWord
+	if loadOr(c, c.args[i], &n) {
+		c.byte('[')
+		c.dec(int64(n))
+		c.byte(']')
+		c.keep = n
+	}
+	return true
+}
+
+func outWord64(c *call, i int) {
+	if c.keep == noWord {
+		return
+	}
+	var n uint64
+	if !c.failed && load(c, c.args[i], &n) && n != c.keep {
+		c.str(" => [")
+		c.dec(int64(n))
+		c.byte(']')
+	}
+}

@@ -1,0 +1,166 @@
+// Package skerrytest holds the tests that boot machines: programs that must do on
+// Skerry what they do on Linux, and Go's own tests.
+//
+// registry.go is the table of the programs. What they print is compared with the
+// same binary on Linux; see programs/t.h for the rules.
+package skerrytest
+
+import (
+	"time"
+
+	"skerry/test/harness"
+)
+
+// Which Linux a test is compared with.
+const (
+	host     = ""         // this machine's
+	machine  = "machine"  // one under the same emulator: the processor's answers count
+	nothing  = "nothing"  // neither: status and FAIL lines tell
+	hardware = "hardware" // this machine's in any case: the emulator lacks a check that processors make
+	points   = "points"   // this machine's, without the variables that say that it is Skerry
+)
+
+// test is one run of a program on one or more machines.
+type test struct {
+	name      string
+	program   string
+	toolchain []string // default: musl
+	args      []string
+	env       []string
+	status    int
+	cpus      []int // default: 1 and 2
+	memory    int   // MiB, default 128
+	machines  []string
+	reference string
+	// design are the DESIGN lines of Skerry, nil if there are none.
+	design []string
+	// sorted: the order of lines is not defined.
+	sorted bool
+	// stderr: standard error is compared as well (always, but where false).
+	looseStderr bool
+	// fetch: the harness serves HTTP on the host and gives its address as the
+	// last argument.
+	fetch bool
+	flags []string
+	// short: part of -short.
+	short   bool
+	timeout time.Duration
+}
+
+var (
+	both    = []string{harness.Musl, harness.Glibc}
+	musl    = []string{harness.Musl}
+	glibc   = []string{harness.Glibc}
+	golang  = []string{harness.Go}
+	two     = []int{2}
+	one     = []int{1}
+	four    = []int{4}
+	anyType = []string{"microvm", "q35"}
+)
+
+var tests = []test{
+	{name: "hello", program: "hello", toolchain: both, args: []string{"a b", "x"}, status: 3, cpus: []int{1, 2, 4, 8}, machines: anyType, short: true},
+	{name: "hello-small", program: "hello", memory: 64, cpus: one, short: true},
+	{name: "hello-q35-small", program: "hello", memory: 64, cpus: one, machines: []string{"q35"}},
+	{name: "hello-16g", program: "hello", memory: 16384, cpus: two, machines: anyType},
+	{name: "hello-8", program: "hello", cpus: []int{3, 5, 6, 7, 8}},
+	{name: "hello-qemu64", program: "hello", cpus: one, flags: []string{"--cpu", "qemu64"}, machines: anyType, short: true},
+	{name: "args", program: "args", toolchain: both, args: []string{"", "two words", "ünïcödé", "-x", "--"}, env: []string{"A=1", "B=x=y", "EMPTY="},
+		design: []string{"env HOME=/", "env HOSTNAME=*", "env PATH=*", "uid 65532 65532 gid 65532 65532", "getuid 65532 65532 getgid 65532 65532"}, short: true},
+	{name: "output", program: "output", args: []string{"interleave", "kinds"}, machines: anyType, short: true},
+	{name: "output-threads", program: "output", args: []string{"whole"}, sorted: true, cpus: two},
+	{name: "output-large", program: "output", args: []string{"large"}, machines: anyType, cpus: one, short: true},
+	{name: "threads", program: "threads", toolchain: both, design: []string{"priority inheritance: *"}, short: true, timeout: 3 * time.Minute},
+	{name: "futex", program: "futex", short: true},
+	{name: "memory", program: "memory", toolchain: both,
+		design: []string{"map 0: EPERM", "map 0xf000: EPERM", "move to 0: EPERM", "hint 4096: elsewhere"}, short: true},
+	{name: "signals", program: "signals", toolchain: both, short: true},
+	{name: "timers", program: "timers", short: true},
+	{name: "vector", program: "vector", cpus: four, short: true},
+	{name: "vector-sse", program: "vector", cpus: two, reference: nothing, flags: []string{"--cpu", "qemu64"}},
+	{name: "hostile", program: "hostile", reference: machine, cpus: two, machines: anyType, short: true,
+		design: []string{"sgdt: *", "sidt: *", "str: *", "smsw: *", "int 0x80: signal 11 *", "sysenter: signal *", "fsgsbase: present",
+			"sigreturn with cs kernel: *", "sigreturn with cs null: *", "sigreturn with cs bad: *", "sigreturn with ss kernel: *",
+			"sigreturn with ss null: *", "sigreturn with cs 32 bit: *", "sigreturn with fs gs words: *"}},
+	{name: "hostile-far", program: "hostile", args: []string{"far"}, cpus: two, reference: nothing, short: true},
+	{name: "hostile-fuzz", program: "hostile", args: []string{"fuzz", "20000"}, cpus: two, reference: nothing, short: true},
+	{name: "hostile-fuzz-long", program: "hostile", args: []string{"fuzz", "1000000"}, cpus: two, reference: nothing, timeout: 10 * time.Minute},
+	{name: "tlb", program: "tlb", cpus: four, short: true, timeout: 5 * time.Minute},
+	{name: "wakeups", program: "wakeups", env: []string{"WAKEUPS_ROUNDS=300"}, short: true, timeout: 5 * time.Minute},
+	{name: "wakeups-long", program: "wakeups", env: []string{"WAKEUPS_ROUNDS=12500"}, cpus: []int{2, 4}, reference: nothing, timeout: 30 * time.Minute},
+	{name: "points", program: "points", env: []string{"SKERRY_POINTS=1"}, reference: points, short: true, design: pointsDesign},
+	{name: "files", program: "files", env: []string{"SKERRY_ROOT=1"}, reference: points, short: true, machines: anyType, design: []string{
+		"write EROFS", "unlink EROFS", "create EROFS", "mkdir EROFS", "rename *", "chmod EROFS", "truncate EROFS", "symlink EROFS",
+		"link EXDEV", "shared and writable EACCES", "memory through a file refused", "shell ENOENT"}},
+	{name: "proc", program: "proc", short: true},
+	{name: "ready", program: "ready", toolchain: both, short: true},
+	{name: "sockets", program: "sockets", toolchain: both, short: true, machines: anyType},
+	{name: "fetch", program: "fetch", toolchain: musl, fetch: true, machines: anyType, short: true},
+	{name: "clocks", program: "clocks", toolchain: both, env: []string{"REFERENCE_TIME=now"}, short: true},
+	{name: "spin", program: "spin", args: []string{"300", "20"}, looseStderr: true, reference: nothing, short: true},
+	{name: "go-load", program: "go/load", toolchain: golang, short: true, timeout: 5 * time.Minute},
+	{name: "go-fetch", program: "go/fetch", toolchain: golang, fetch: true, short: true},
+	{name: "hostile-frame-0", program: "hostile", args: []string{"frame", "0"}, status: 139, cpus: two},
+	{name: "hostile-frame-kernel", program: "hostile", args: []string{"frame", "6"}, status: 139, cpus: two, short: true},
+	{name: "hostile-frame-noncanonical", program: "hostile", args: []string{"frame", "9"}, status: 139, cpus: two},
+	{name: "hostile-clone", program: "hostile", args: []string{"clone"}, status: 139, cpus: two, short: true},
+}
+
+// pointsDesign are the answers of points.c, in its order.
+var pointsDesign = []string{
+	"syscall(SYS_fork) = EPERM", "syscall(SYS_vfork) = EPERM",
+	"syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) = EPERM", "syscall(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0) = EPERM",
+	"syscall(SYS_clone, CLONE_VM | CLONE_SIGHAND, 0, 0, 0, 0) = EPERM",
+	"syscall(SYS_clone, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_NEWNS, 0, 0, 0, 0) = E*",
+	"syscall(435 , args, sizeof args) = EPERM",
+	"execve(\"/bin/sh\", argv_sh, env_none) = EPERM", "execve(\"/proc/self/exe\", argv_sh, env_none) = EPERM",
+	"syscall(SYS_execveat, AT_FDCWD, \"/bin/sh\", argv_sh, env_none, 0) = EPERM", "execve((char *)8, argv_sh, env_none) = E*",
+	"getpid() = 1", "getppid() = 0", "getpgid(0) = 1", "getsid(0) = 1", "unshare(CLONE_NEWNS) = E*", "syscall(SYS_setns, 0, 0) = E*",
+
+	"getuid() = 65532", "setuid(0) = EPERM", "setuid(65532) = 0", "setgid(0) = EPERM", "setreuid(-1, -1) = 0",
+	"setresuid(65532, 65532, 65532) = 0", "setresgid(0, 0, 0) = EPERM", "syscall(SYS_setgroups, 0, NULL) = *",
+	"open(\"/tmp/f\", O_CREAT | O_RDWR | O_EXCL, 0000) >= 0 = 1", "open(\"/tmp/f\", O_RDWR) >= 0 = 1",
+	"chown(\"/tmp/f\", 0, 0) = EPERM", "chown(\"/tmp/f\", 65532, -1) = 0", "chmod(\"/tmp/f\", 06755) = 0",
+	"stat(\"/tmp/f\", &st) = 0", "st.st_mode & 07777 = 493", "st.st_uid = 65532", "unlink(\"/tmp/f\") = 0",
+
+	"ptrace(PTRACE_TRACEME, 0, 0, 0) = E*", "syscall(SYS_mount, \"none\", \"/tmp\", \"tmpfs\", 0, NULL) = EPERM",
+	"syscall(SYS_umount2, \"/tmp\", 0) = EPERM", "syscall(SYS_pivot_root, \"/\", \"/\") = EPERM", "chroot(\"/tmp\") = EPERM",
+	"syscall(SYS_bpf, 0, NULL, 0) = E*", "syscall(SYS_init_module, NULL, 0, \"\") = E*", "syscall(SYS_kexec_load, 0, 0, NULL, 0) = E*",
+	"syscall(SYS_reboot, 0xfee1dead, 672274793, 0, NULL) = EPERM", "syscall(SYS_iopl, 3) = E*", "syscall(SYS_ioperm, 0, 100, 1) = E*",
+	"syscall(SYS_process_vm_readv, 1, NULL, 0, NULL, 0, 0) = E*", "syscall(SYS_perf_event_open, NULL, 0, -1, -1, 0) = E*",
+	"syscall(SYS_userfaultfd, 0) = E*", "syscall(SYS_io_uring_setup, 8, NULL) = E*", "socket(AF_PACKET, SOCK_RAW, 0) = E*",
+	"socket(AF_INET, SOCK_RAW, 1) = E*", "syscall(SYS_settimeofday, NULL, NULL) = *", "sethostname(\"x\", 1) = EPERM",
+}
+
+// endings are the ways to end that exit.c knows.
+func endings() []test {
+	list := []struct {
+		args   []string
+		status int
+		short  bool
+	}{
+		{[]string{"return", "5"}, 5, true}, {[]string{"exit", "7"}, 7, false}, {[]string{"_exit", "300"}, 44, false},
+		{[]string{"thread-exit", "4"}, 4, true}, {[]string{"main-ends"}, 0, true}, {[]string{"raw-exit", "9"}, 9, false},
+		{[]string{"abort"}, 134, true}, {[]string{"segv"}, 139, true}, {[]string{"trap"}, 132, false}, {[]string{"int3"}, 133, false},
+		{[]string{"divide"}, 136, true}, {[]string{"overflow"}, 139, true}, {[]string{"kill", "9"}, 137, true},
+		{[]string{"kill", "15"}, 143, false}, {[]string{"kill", "34"}, 162, false}, {[]string{"raise", "10"}, 138, false},
+		{[]string{"kill-group", "12"}, 140, false}, {[]string{"ignored", "3"}, 3, false}, {[]string{"sigpipe"}, 141, true},
+		{[]string{"blocked-segv"}, 139, false}, {[]string{"ignored-segv"}, 139, false}, {[]string{"alarm"}, 142, true},
+	}
+	var l []test
+	for _, e := range list {
+		name := "exit"
+		for _, a := range e.args {
+			name += "-" + a
+		}
+		l = append(l, test{name: name, program: "exit", args: e.args, status: e.status, cpus: two, short: e.short})
+	}
+	for i := 0; i < 8; i++ {
+		t := test{name: "vector-spoil-" + string(rune('0'+i)), program: "vector", args: []string{"spoil", string(rune('0' + i))}, status: 139, cpus: two, reference: hardware, short: i < 2}
+		if i == 4 || i == 7 {
+			t.status = 0
+		}
+		l = append(l, t)
+	}
+	return l
+}
