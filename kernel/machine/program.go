@@ -176,6 +176,7 @@ func (m *Machine) hooks(p *task.Process) {
 	policy.Notice, policy.Log = m.Ports.Notice, m.Ports.Log
 	policy.Place = func(pc uint64) string { return place(p.MM, pc) }
 	syscalls.Install()
+	m.traceHooks()
 }
 
 // place names an address of the program's code.

@@ -4,7 +4,7 @@
 // call is served; here it is told.
 //
 // A program that repeats itself is not repeated: per place and rule the first
-// few are told, the rest are counted. It imports task, mm, strace and symbols.
+// few are told, the rest are counted. It imports task, mm and abi.
 package policy
 
 import (

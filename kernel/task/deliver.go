@@ -26,6 +26,9 @@ func (t *Thread) deliver() {
 		}
 		sig := Signal(info.Signo)
 		a := p.actions[sig]
+		if tracing && a.Handler != SIG_IGN && (a.Handler != SIG_DFL || fatal(sig)) {
+			t.traceSignal(&info)
+		}
 		switch {
 		case a.Handler == SIG_IGN || a.Handler == SIG_DFL && !fatal(sig):
 			p.mu.Unlock()
@@ -131,4 +134,10 @@ func (t *Thread) forceSegv(sig Signal) {
 		p.die(t, &info)
 		t.dead = true
 	}
+}
+
+func (t *Thread) traceSignal(info *SigInfo) {
+	var b [abi.SiginfoSize]byte
+	putInfo(b[:], info)
+	Trace.Signal(t, &b)
 }

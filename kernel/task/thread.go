@@ -29,6 +29,10 @@ type Thread struct {
 	// RobustList is the head of the thread's robust futexes
 	// (set_robust_list(2)).
 	RobustList uintptr
+	// TraceLine and TraceStart belong to the traced call in progress.
+	TraceLine  []byte
+	TraceStart int64
+
 	// Name is the thread's name, PR_SET_NAME; read by others, so swapped whole.
 	Name atomic.Pointer[string]
 
@@ -70,7 +74,13 @@ var Unknown = func(t *Thread, number uint64, a *[6]uintptr) (uintptr, abi.Errno)
 var Trace struct {
 	Enter func(t *Thread, number uint64, a *[6]uintptr)
 	Exit  func(t *Thread, number uint64, a *[6]uintptr, v uintptr, e abi.Errno)
+	// Signal sees a signal as its handler's frame is built, or as it ends the
+	// program.
+	Signal func(t *Thread, info *[abi.SiginfoSize]byte)
 }
+
+// Call is the number of the call in progress, -1 outside of one.
+func (t *Thread) Call() int { return t.call }
 
 // NewThread makes a thread of the process, not yet running. EAGAIN at the limit
 // or without memory.

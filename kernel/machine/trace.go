@@ -1,0 +1,101 @@
+package machine
+
+import (
+	"strconv"
+
+	"skerry/kernel/abi"
+	"skerry/kernel/ground"
+	"skerry/kernel/policy"
+	"skerry/kernel/strace"
+	"skerry/kernel/syscalls"
+	"skerry/kernel/task"
+)
+
+// trace sends every call to the launcher as a line of text (--strace). A line is
+// built in two steps, since a call may change the memory that its arguments point
+// to, and goes out when the call returns.
+func (m *Machine) trace() {
+	dec := &strace.Decoder{}
+	task.Trace.Enter = func(t *task.Thread, nr uint64, a *[6]uintptr) {
+		b := strconv.AppendInt(t.TraceLine[:0], int64(t.TID), 10)
+		b = append(b, ' ')
+		t.TraceLine = dec.Enter(b, number(nr), words(a), strace.User{})
+		t.TraceStart = ground.Nanotime()
+		if nr == abi.SYS_EXIT || nr == abi.SYS_EXIT_GROUP {
+			m.Ports.Strace(dec.NoReturn(t.TraceLine))
+		}
+	}
+	task.Trace.Exit = func(t *task.Thread, nr uint64, a *[6]uintptr, v uintptr, e abi.Errno) {
+		if nr == abi.SYS_EXIT || nr == abi.SYS_EXIT_GROUP {
+			return
+		}
+		ret := int64(v)
+		if e != abi.OK {
+			ret = -int64(e)
+		}
+		t.TraceLine = dec.Exit(t.TraceLine, number(nr), words(a), ret, ground.Nanotime()-t.TraceStart, strace.User{})
+		m.Ports.Strace(t.TraceLine)
+	}
+	task.Trace.Signal = func(t *task.Thread, info *[abi.SiginfoSize]byte) {
+		b := strconv.AppendInt(nil, int64(t.TID), 10)
+		m.Ports.Strace(dec.Signal(append(b, ' '), info))
+	}
+	task.SetTracing()
+}
+
+// number is a call's number as an int, out of range for what no table has.
+func number(nr uint64) int {
+	if nr >= abi.MaxSyscall {
+		return abi.MaxSyscall
+	}
+	return int(nr)
+}
+
+func words(a *[6]uintptr) (w [6]uint64) {
+	for i, v := range a {
+		w[i] = uint64(v)
+	}
+	return w
+}
+
+// refused tells of a call that has no handler, or of one whose arguments ask for
+// what the model rules out.
+func refused(t *task.Thread, nr uint64, a *[6]uintptr, e abi.Errno) {
+	what := strace.Describe(number(nr), words(a), strace.User{})
+	point := policy.Other
+	if s := abi.Lookup(number(nr)); s != nil {
+		switch s.Reason {
+		case abi.SingleProcess:
+			point = policy.SingleProcess
+		case abi.NoUsers:
+			point = policy.NoUsers
+		case abi.NoShells:
+			point = policy.NoShells
+		case abi.AttackSurface:
+			point = policy.AttackSurface
+		}
+	}
+	if nr == abi.SYS_CLONE || nr == abi.SYS_CLONE3 {
+		point = policy.SingleProcess
+	}
+	switch point {
+	case policy.SingleProcess, policy.NoUsers, policy.NoShells:
+		policy.Denied(t, point, what)
+	default:
+		policy.Missing(t, what, e)
+	}
+}
+
+// identityDenied tells of an attempt to become someone else.
+func identityDenied(t *task.Thread, _ uint32) {
+	a := t.Args()
+	policy.Denied(t, policy.NoUsers, strace.Describe(t.Call(), words(&a), strace.User{}))
+}
+
+func (m *Machine) traceHooks() {
+	syscalls.Refused = refused
+	syscalls.Identity = identityDenied
+	if m.Record.Trace {
+		m.trace()
+	}
+}
