@@ -16,6 +16,7 @@ func main() {
 	m.Prepare()        // user memory access, interrupts, the clock
 	m.Devices()        // console, disks, network, entropy
 	m.Entropy()        // no start below the floor
+	m.Network()        // the IP stack
 	fs := m.Files()    // the root and what is mounted on it
 	m.KeepTime()       // the wall clock, from now on
 	m.Run(fs)          // the program

@@ -142,6 +142,22 @@ func Record() []byte {
 	return arch.Bytes(Boot.Record, Boot.RecordLen)
 }
 
+// Interrupts is how many interrupts all CPUs took.
+func Interrupts() (n uint64) {
+	for i := 0; i < CPUs(); i++ {
+		n += atomic.LoadUint64(&cpuAt(cpus[i]).irqs)
+	}
+	return n
+}
+
+// TSCkHz is how fast the time-stamp counter counts, as far as is known.
+func TSCkHz() int64 {
+	if clk.mult == 0 {
+		return 0
+	}
+	return int64((1_000_000 << 32) / clk.mult)
+}
+
 // IsRAM reports whether a physical range touches what the loader called memory.
 func IsRAM(pa, n uint64) bool {
 	for i := 0; i < early.nram; i++ {

@@ -16,6 +16,7 @@ import (
 	"skerry/kernel/hw/virtio/rng"
 	"skerry/kernel/loader"
 	"skerry/kernel/loader/mmspace"
+	sockets "skerry/kernel/net"
 	"skerry/kernel/ports"
 	"skerry/kernel/usermem"
 	"skerry/kernel/vdso"
@@ -29,14 +30,15 @@ type Machine struct {
 	Ports  *ports.Ports
 	Disks  []*blk.Disk
 	Card   *net.Card
+	Net    *sockets.Net
 	VDSO   mmspace.VDSO
 	Clock  *clock.Clock
 
 	plan  *loader.Plan
 	stack *loader.Stack
-	// shutdownNet ends connections before the machine ends, nil without a
-	// network.
-	shutdownNet func()
+	// started is when the program began, on the monotonic clock.
+	started int64
+	source  *source
 
 	rng    *rng.Source
 	errs   []error

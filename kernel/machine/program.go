@@ -29,11 +29,14 @@ type tlb struct{}
 
 func (tlb) Flush(start, end uintptr) { ground.FlushUser(start, end) }
 
+// huge reports whether large anonymous regions get 2 MiB pages.
+func (m *Machine) huge() bool { return frame.Total()*frame.Size >= hugeMemory*15/16 }
+
 // newSpace makes the program's address space.
 func (m *Machine) newSpace() *mm.Space {
 	s := mm.New(mm.Options{
 		Root: ground.RootTable(), TLB: tlb{},
-		Huge:     frame.Total()*frame.Size >= hugeMemory*15/16,
+		Huge:     m.huge(),
 		AllowJIT: true,
 		Reclaim: func() int {
 			if vfs.Reclaim == nil {
@@ -139,6 +142,8 @@ func (m *Machine) load(p *task.Process, fs *vfs.Context) *loader.Error {
 	}
 	t.Ctx.Regs.RIP = uint64(plan.Start)
 	t.Ctx.Regs.RSP = uint64(stack.SP)
+	m.started = ground.Nanotime()
+	m.source.exe, _ = fs.Lookup(m.Record.Program)
 	t.Start()
 	return nil
 }

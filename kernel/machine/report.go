@@ -57,10 +57,3 @@ func (m *Machine) memoryMessage() string {
 		mib(s.Cache+s.RootFS) + ", the kernel " + mib(s.Kernel+s.Heap) + " (give the machine more: -m " +
 		strconv.FormatUint(max(all*2, 64), 10) + "M)"
 }
-
-// closeNetwork ends the program's connections in an orderly way.
-func (m *Machine) closeNetwork() {
-	if m.shutdownNet != nil {
-		m.shutdownNet()
-	}
-}

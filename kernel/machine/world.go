@@ -5,7 +5,10 @@ import (
 	"skerry/kernel/abi"
 	"skerry/kernel/fs/devfs"
 	"skerry/kernel/fs/erofs"
+	"skerry/kernel/fs/procfs"
+	"skerry/kernel/fs/sysfs"
 	"skerry/kernel/fs/tmpfs"
+	"skerry/kernel/fs/union"
 	"skerry/kernel/ground"
 	"skerry/kernel/ground/frame"
 	"skerry/kernel/hw/virtio/blk"
@@ -57,8 +60,9 @@ func (m *Machine) Files() *vfs.Context {
 	if e != abi.OK {
 		m.noRoot("the image is damaged: " + e.Error())
 	}
-	c := vfs.NewContext(fs)
+	c := vfs.NewContext(m.layers(pool, fs))
 	vfs.Monotonic = ground.Nanotime
+	m.Net.Unix.SetNames(names{c})
 	mount := func(path string, fs vfs.FileSystem) {
 		if e := c.Mount(path, fs); e != abi.OK {
 			m.noRoot("no directory " + path + " to mount on: " + e.Error())
@@ -68,5 +72,51 @@ func (m *Machine) Files() *vfs.Context {
 	mount("/dev/shm", tmpfs.New(tmpfs.Options{}))
 	mount("/tmp", tmpfs.New(tmpfs.Options{}))
 	mount("/run", tmpfs.New(tmpfs.Options{Mode: 0o755}))
+	m.source = &source{m: m}
+	m.Pool.Read(m.source.bootID[:])
+	st := m.Net.Stack
+	mount("/proc", procfs.New(procfs.Options{
+		Source: m.source, Context: c,
+		Types: []string{"erofs", "tmpfs", "devtmpfs", "proc", "sysfs"},
+		Net: map[string]func() []byte{"dev": st.ProcDev, "route": st.ProcRoute, "ipv6_route": st.ProcIPv6Route,
+			"if_inet6": st.ProcIfInet6, "arp": st.ProcARP, "snmp": st.ProcSNMP},
+	}))
+	mount("/sys", sysfs.New(sysfs.Options{
+		CPUs: ground.CPUs(),
+		Memory: func() (total, free uint64) {
+			s := frame.Read()
+			return uint64(s.Total) * frame.Size, uint64(s.Free) * frame.Size
+		},
+		HugePages: m.huge(),
+	}))
 	return c
+}
+
+// layers is the root as the program sees it: the image, over it what was added
+// at run time, over that what the kernel makes from its configuration.
+func (m *Machine) layers(pool *pagecache.Pool, image *erofs.FS) vfs.FileSystem {
+	o := union.Options{Image: image, Files: map[string]*union.Static{}, Protected: []string{m.Record.Program}}
+	if m.Record.Data {
+		d := m.disk(serialData)
+		if d == nil {
+			m.noRoot("there is no disk with the serial number " + serialData + ", which the boot record speaks of")
+		}
+		data, e := erofs.Mount(erofs.Options{Device: d, Pool: pool, Source: "data", Dev: image.Info().Dev, InoBase: union.DataIno})
+		if e != abi.OK {
+			m.noRoot("the files that were added are damaged: " + e.Error())
+		}
+		o.Data = data
+	}
+	for path, text := range map[string][]byte{
+		"/etc/resolv.conf": m.Net.Stack.ResolvConf(),
+		"/etc/hosts":       m.Net.Stack.Hosts(),
+		"/etc/hostname":    []byte(m.Record.Hostname + "\n"),
+	} {
+		f, e := union.NewStatic(text)
+		if e != abi.OK {
+			m.End(&bootrec.Exit{Reason: bootrec.OutOfMemory, Message: m.memoryMessage()})
+		}
+		o.Files[path] = f
+	}
+	return union.New(o)
 }

@@ -24,7 +24,10 @@ var systemCalls = []entry{
 }
 
 // Release is what uname answers: the Linux whose interface this is.
-const Release = "6.12.0-skerry"
+const (
+	Release = "6.12.0-skerry"
+	Version = "#1 SMP Skerry"
+)
 
 // Hostname and Random are set at boot.
 var (
@@ -34,7 +37,7 @@ var (
 
 func sysUname(_ *task.Thread, addr, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
 	var u [6][65]byte
-	for i, s := range [6]string{"Linux", Hostname, Release, "#1 SMP Skerry", "x86_64", "(none)"} {
+	for i, s := range [6]string{"Linux", Hostname, Release, Version, "x86_64", "(none)"} {
 		copy(u[i][:64], s)
 	}
 	return 0, usermem.Out(addr, &u)

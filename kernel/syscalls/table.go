@@ -15,7 +15,7 @@ type entry struct {
 }
 
 // families are the rows, by the file that they stand in.
-var families = [][]entry{threadCalls, signalCalls, memoryCalls, timeCalls, systemCalls, identityCalls, fileCalls, pathCalls, eventCalls}
+var families = [][]entry{threadCalls, signalCalls, memoryCalls, timeCalls, systemCalls, identityCalls, fileCalls, pathCalls, eventCalls, socketCalls}
 
 // Install fills task's table.
 func Install() {

@@ -12,8 +12,8 @@ import (
 // mainTID is the thread ID of the program's first thread, and its process ID.
 const mainTID = 1
 
-// maxThreads is the most threads at a time (docs/SECURITY.md, limits).
-const maxThreads = 4096
+// MaxThreads is the most threads at a time (docs/SECURITY.md, limits).
+const MaxThreads = 4096
 
 // Process is the program: what its threads share. There is one.
 type Process struct {
@@ -128,7 +128,7 @@ func NewProcess() *Process {
 	set := func(i int, cur, max uint64) { p.Limits.cur[i], p.Limits.max[i] = cur, max }
 	set(RLIMIT_STACK, 8<<20, inf)
 	set(RLIMIT_CORE, 0, inf)
-	set(RLIMIT_NPROC, maxThreads, maxThreads)
+	set(RLIMIT_NPROC, MaxThreads, MaxThreads)
 	set(RLIMIT_NOFILE, 1024, 65536)
 	set(RLIMIT_MEMLOCK, 8<<20, 8<<20)
 	set(RLIMIT_SIGPENDING, 4096, 4096)
@@ -217,3 +217,27 @@ func (p *Process) Times() (user, system int64) {
 func fatal(sig Signal) bool { return sig.Bit()&ignoredByDefault == 0 }
 
 var _ = abi.OK
+
+// SignalSets are the sets that /proc shows: pending for the program, ignored,
+// caught; and how many signals are queued of how many that may be.
+func (p *Process) SignalSets() (shared, ignored, caught SigSet, queued, limit int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for s := Signal(1); s <= nsig; s++ {
+		switch p.actions[s].Handler {
+		case SIG_DFL:
+		case SIG_IGN:
+			ignored |= s.Bit()
+		default:
+			caught |= s.Bit()
+		}
+	}
+	return p.shared.set, ignored, caught, p.nqueued, p.sigPendingLimit()
+}
+
+// SignalSets are the thread's pending and blocked signals.
+func (t *Thread) SignalSets() (pending, blocked SigSet) {
+	t.Proc.mu.Lock()
+	defer t.Proc.mu.Unlock()
+	return t.sig.pend.set, t.sig.mask
+}

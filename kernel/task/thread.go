@@ -6,6 +6,7 @@ import (
 
 	"skerry/kernel/abi"
 	"skerry/kernel/ground"
+	"skerry/kernel/net/socket"
 	"skerry/kernel/usermem"
 	"skerry/kernel/vfs"
 	"skerry/kernel/wait"
@@ -23,6 +24,8 @@ type Thread struct {
 	// Poller and PollFDs are the thread's room for poll(2) and select(2).
 	Poller  vfs.Poller
 	PollFDs []vfs.PollFD
+	// RecvMsg is what a receiving call fills in besides the data.
+	RecvMsg socket.RecvMsg
 
 	// ClearTID is where exit stores 0 and wakes a futex (set_tid_address(2)).
 	ClearTID uintptr
@@ -93,7 +96,7 @@ func (p *Process) NewThread() (*Thread, abi.Errno) {
 	t.fx.t = t
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.live >= maxThreads || p.dying.Load() {
+	if p.live >= MaxThreads || p.dying.Load() {
 		c.Free()
 		return nil, abi.EAGAIN
 	}

@@ -105,6 +105,9 @@ func mayWrite(flags uint32) bool {
 // Ref takes another reference; the caller has one.
 func (d *Description) Ref() { d.refs.Add(1) }
 
+// Refs is the number of references now; a hint unless the caller excludes others.
+func (d *Description) Refs() int { return int(d.refs.Load()) }
+
 // tryRef takes a reference unless the description is being closed.
 func (d *Description) tryRef() bool {
 	for {

@@ -192,3 +192,15 @@ func (d *Dentry) link(name string, old *Dentry) abi.Errno {
 }
 
 func hex(n uint64) string { return strconv.FormatUint(n, 16) }
+
+// SocketNames are the socket inodes of a Context as AF_UNIX binds and finds them.
+type SocketNames struct{ Context *Context }
+
+// Bind makes a socket inode at path that leads to s.
+func (n SocketNames) Bind(path string, s any) abi.Errno {
+	_, e := n.Context.BindSocket(path, modeBits, s)
+	return e
+}
+
+// Find returns what the socket inode at path leads to.
+func (n SocketNames) Find(path string) (any, abi.Errno) { return n.Context.LookupSocket(path) }

@@ -69,6 +69,9 @@ func (w *Waiter) Resume() {
 	w.since.Store(0)
 }
 
+// Asleep reports whether the thread does not run at the moment.
+func (w *Waiter) Asleep() bool { return w.since.Load() != 0 }
+
 // Paused is how long the thread has not been running, in nanoseconds; callable
 // from anywhere.
 func (w *Waiter) Paused() int64 {

@@ -1,0 +1,112 @@
+package machine
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+
+	"skerry/bootrec"
+	"skerry/kernel/abi"
+	"skerry/kernel/hw/nic"
+	"skerry/kernel/net"
+	"skerry/kernel/net/stack"
+	"skerry/kernel/policy"
+	"skerry/kernel/syscalls"
+	"skerry/kernel/task"
+	"skerry/kernel/vfs"
+	"skerry/kernel/wait"
+)
+
+// leaseTime is how long the start waits for an address by DHCP; the program
+// starts without one after that, and gets it when it comes.
+const leaseTime = 5 * time.Second
+
+// Network makes the IP stack and the socket families. A machine without a
+// network device, or told to use none, has loopback only.
+func (m *Machine) Network() {
+	n := &m.Record.Net
+	cfg := stack.Config{
+		DHCP:     n.Mode == bootrec.NetDHCP,
+		V6:       stack.Iface(n.V6),
+		MTU:      n.MTU,
+		DNS:      n.DNS,
+		Search:   n.Search,
+		Hostname: m.Record.Hostname,
+		Deny:     n.Deny,
+		Memory:   int64(m.Record.Memory),
+		Random:   m.Pool.Read,
+		Events: stack.Events{
+			Log: m.Ports.Log,
+			Denied: func(proto uint8, to netip.AddrPort) {
+				m.Ports.Notice("denied a connection to " + to.String() + " (the host's own services; --host-access allows them)")
+			},
+			Link: func(up bool) {
+				if !up {
+					m.Ports.Log("the network link is down")
+				}
+			},
+			Lease: func(a netip.Prefix) { m.Ports.Log("DHCP: address " + a.String()) },
+		},
+	}
+	if n.Mode == bootrec.NetStatic {
+		cfg.V4 = stack.Iface(n.V4)
+	}
+	for _, h := range n.Hosts {
+		cfg.Hosts = append(cfg.Hosts, stack.Host(h))
+	}
+	if m.Card != nil && n.Mode != bootrec.NetNone {
+		cfg.Device = nic.Device(m.Card)
+	}
+	st := stack.New(cfg)
+	m.Net = net.New(st, socketRefused)
+	syscalls.Net = m.Net
+	st.Start()
+	if cfg.DHCP && cfg.Device != nil && !st.Configured(wait.Now()+int64(leaseTime)) {
+		m.Ports.Log("no address by DHCP yet; the program starts without one")
+	}
+}
+
+// socketRefused tells of a socket that the model has no place for.
+func socketRefused(domain, typ, proto int) {
+	policy.Log("refused socket(" + strconv.Itoa(domain) + ", " + strconv.Itoa(typ) + ", " + strconv.Itoa(proto) +
+		"): no packets and no ways to the hypervisor (attack surface)")
+}
+
+// names is the file system's part of AF_UNIX path names.
+type names struct{ c *vfs.Context }
+
+// Bind makes a socket inode.
+func (n names) Bind(path string, s any) abi.Errno {
+	_, e := n.c.BindSocket(path, 0o777, s)
+	return e
+}
+
+// Find returns what is bound to a path.
+func (n names) Find(path string) (any, abi.Errno) { return n.c.LookupSocket(path) }
+
+// lastWords is how long the end of the machine waits for peers to acknowledge
+// what the program sent.
+const lastWords = time.Second
+
+// closeNetwork closes the program's descriptors, which ends its connections in
+// an orderly way, and gives what was sent a moment to arrive.
+func (m *Machine) closeNetwork() {
+	if m.Net == nil {
+		return
+	}
+	files := task.The.Files
+	for fd := int32(0); ; fd++ {
+		next, ok := files.Next(fd)
+		if !ok {
+			break
+		}
+		if next > 2 {
+			files.Close(next)
+		}
+		fd = next
+	}
+	for end := wait.Now() + int64(lastWords); m.Net.Inet.Sending() > 0 && wait.Now() < end; {
+		time.Sleep(2 * time.Millisecond)
+	}
+	m.Net.Stack.Close()
+}

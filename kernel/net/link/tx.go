@@ -1,0 +1,198 @@
+package link
+
+import (
+	"sync"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"skerry/kernel/hw/nic"
+)
+
+// Bounds of the queue that holds packets while the device's ring is full.
+const (
+	maxQueuedPackets = 1024
+	maxQueuedBytes   = 1 << 20
+)
+
+// pieces is a reusable list of a packet's parts.
+type pieces struct{ list [][]byte }
+
+var piecesPool = sync.Pool{New: func() any { return &pieces{list: make([][]byte, 0, 24)} }}
+
+// AddHeader implements stack.LinkEndpoint: it writes the Ethernet header for
+// the neighbour that the stack resolved.
+func (e *Endpoint) AddHeader(pkt *gstack.PacketBuffer) {
+	eth := pkt.LinkHeader().Push(ethSize)
+	copy(eth[0:6], pkt.EgressRoute.RemoteLinkAddress)
+	copy(eth[6:12], e.mac[:])
+	eth[12], eth[13] = byte(pkt.NetworkProtocolNumber>>8), byte(pkt.NetworkProtocolNumber)
+}
+
+// WritePackets implements stack.LinkWriter.
+func (e *Endpoint) WritePackets(list gstack.PacketBufferList) (int, tcpip.Error) {
+	for i, pkt := range list.AsSlice() {
+		if err := e.WritePacket(pkt); err != nil {
+			return i, err
+		}
+	}
+	return list.Len(), nil
+}
+
+// Close implements stack.QueueingDiscipline and stack.LinkEndpoint: packets
+// that wait for the ring are let go.
+func (e *Endpoint) Close() {
+	e.acks.close()
+	e.txMu.Lock()
+	queue := e.txQueue
+	e.txQueue, e.txBytes = nil, 0
+	e.txQueued.Store(0)
+	e.txMu.Unlock()
+	for _, pkt := range queue {
+		pkt.DecRef()
+	}
+}
+
+// WritePacket implements stack.QueueingDiscipline, which the endpoint is
+// itself so that a packet reaches the device without a list around it. The
+// packet stays the caller's.
+func (e *Endpoint) WritePacket(pkt *gstack.PacketBuffer) tcpip.Error {
+	switch pkt.NetworkProtocolNumber {
+	case header.ARPProtocolNumber:
+		e.noteARP(pkt)
+	case header.IPv6ProtocolNumber:
+		if !e.cfg.IPv6 {
+			e.drop(DropTxProtocol)
+			return nil
+		}
+		e.noteSolicitation(pkt)
+	}
+	if e.acks.hold(pkt) {
+		return nil
+	}
+	return e.transmit(pkt)
+}
+
+// transmit sends a packet or queues it.
+func (e *Endpoint) transmit(pkt *gstack.PacketBuffer) tcpip.Error {
+	if e.txQueued.Load() == 0 && e.send(pkt) {
+		e.flush()
+		return nil
+	}
+	return e.queue(pkt)
+}
+
+// flush rings the device's bell, unless the driver is in the middle of a burst
+// of received frames. Batch clears burst and then flushes, and the packet is
+// in the ring before burst is looked at, so one of the two flushes it.
+func (e *Endpoint) flush() {
+	if !e.burst.Load() {
+		e.dev.Flush()
+	}
+}
+
+// send hands a packet to the device, false if the ring is full.
+func (e *Endpoint) send(pkt *gstack.PacketBuffer) bool {
+	p := piecesPool.Get().(*pieces)
+	list := p.list[:0]
+	views, skip := pkt.AsViewList()
+	for v := views.Front(); v != nil; v = v.Next() {
+		b := v.AsSlice()
+		if skip >= len(b) {
+			skip -= len(b)
+			continue
+		}
+		list = append(list, b[skip:])
+		skip = 0
+	}
+	ok := e.dev.Send(list, offloadOf(pkt))
+	clear(list)
+	p.list = list
+	piecesPool.Put(p)
+	return ok
+}
+
+// offloadOf turns the stack's segmentation request into the device's terms.
+// With it the stack has stored the pseudo-header's sum in the TCP header.
+func offloadOf(pkt *gstack.PacketBuffer) nic.Offload {
+	g := &pkt.GSOOptions
+	if g.Type != gstack.GSOTCPv4 && g.Type != gstack.GSOTCPv6 || !g.NeedsCsum {
+		return nic.Offload{}
+	}
+	start := ethSize + len(pkt.NetworkHeader().Slice())
+	off := nic.Offload{NeedsCsum: true, CsumStart: uint16(start), CsumOffset: g.CsumOffset}
+	if pkt.Data().Size() > int(g.MSS) {
+		off.GSO = nic.GSOTCPv4
+		if g.Type == gstack.GSOTCPv6 {
+			off.GSO = nic.GSOTCPv6
+		}
+		off.HdrLen = uint16(start + len(pkt.TransportHeader().Slice()))
+		off.GSOSize = g.MSS
+	}
+	return off
+}
+
+// queue keeps a packet until TxReady.
+func (e *Endpoint) queue(pkt *gstack.PacketBuffer) tcpip.Error {
+	e.txMu.Lock()
+	if len(e.txQueue) == 0 && e.send(pkt) { // it became free meanwhile
+		e.txMu.Unlock()
+		e.flush()
+		return nil
+	}
+	if len(e.txQueue) >= maxQueuedPackets || e.txBytes+pkt.Size() > maxQueuedBytes {
+		e.txMu.Unlock()
+		e.drop(DropTxFull)
+		return &tcpip.ErrNoBufferSpace{}
+	}
+	e.txQueue = append(e.txQueue, pkt.IncRef())
+	e.txBytes += pkt.Size()
+	e.txQueued.Store(int32(len(e.txQueue)))
+	e.txMu.Unlock()
+	// The ring may have emptied between the send that failed and the packet
+	// becoming visible in the queue, in which case nobody will say TxReady.
+	e.drain()
+	return nil
+}
+
+// drain sends what is queued, as far as the ring takes it.
+func (e *Endpoint) drain() {
+	e.txMu.Lock()
+	sent := 0
+	for sent < len(e.txQueue) && e.send(e.txQueue[sent]) {
+		e.txBytes -= e.txQueue[sent].Size()
+		sent++
+	}
+	var done []*gstack.PacketBuffer
+	if sent > 0 {
+		done = append(done, e.txQueue[:sent]...)
+		n := copy(e.txQueue, e.txQueue[sent:])
+		clear(e.txQueue[n:])
+		e.txQueue = e.txQueue[:n]
+		e.txQueued.Store(int32(n))
+	}
+	e.txMu.Unlock()
+	if sent > 0 {
+		e.flush()
+	}
+	for _, pkt := range done { // unlocked: letting go may wake a sender
+		pkt.DecRef()
+	}
+}
+
+// SendFrame sends one packet that the kernel built itself (DHCP, neighbour
+// answers) to a neighbour. It reports false if the ring is full; nothing is
+// queued then, since all these are repeated by whoever needs them.
+func (e *Endpoint) SendFrame(to MAC, etherType uint16, packet []byte) bool {
+	var eth [ethSize]byte
+	copy(eth[0:6], to[:])
+	copy(eth[6:12], e.mac[:])
+	eth[12], eth[13] = byte(etherType>>8), byte(etherType)
+	ok := e.dev.Send([][]byte{eth[:], packet}, nic.Offload{})
+	e.flush()
+	return ok
+}
+
+// EtherTypeIPv4 is the type that SendFrame is given for IPv4 packets.
+const EtherTypeIPv4 = typeIPv4

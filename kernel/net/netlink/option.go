@@ -1,0 +1,107 @@
+package netlink
+
+import (
+	"encoding/binary"
+
+	"skerry/kernel/abi"
+	"skerry/kernel/net/socket"
+)
+
+// SetOption implements socket.Socket.
+func (s *Socket) SetOption(level, name int, val []byte) abi.Errno {
+	if level != abi.SOL_SOCKET && level != abi.SOL_NETLINK {
+		return abi.ENOPROTOOPT
+	}
+	if len(val) < 4 {
+		return abi.EINVAL
+	}
+	v := int(int32(binary.LittleEndian.Uint32(val)))
+	if level == abi.SOL_NETLINK {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		switch name {
+		case abi.NETLINK_ADD_MEMBERSHIP, abi.NETLINK_DROP_MEMBERSHIP:
+			if v < 1 || v > 32 {
+				return abi.EINVAL
+			}
+			if name == abi.NETLINK_ADD_MEMBERSHIP {
+				s.groups |= 1 << (v - 1)
+			} else {
+				s.groups &^= 1 << (v - 1)
+			}
+		case abi.NETLINK_CAP_ACK:
+			s.short = v != 0
+		case abi.NETLINK_EXT_ACK:
+			// There is never more to say than the errno.
+		default:
+			return abi.ENOPROTOOPT
+		}
+		return abi.OK
+	}
+	switch name {
+	case abi.SO_RCVTIMEO, abi.SO_SNDTIMEO, abi.SO_RCVTIMEO_NEW, abi.SO_SNDTIMEO_NEW:
+		d, e := socket.Timeval(val)
+		if e != abi.OK {
+			return e
+		}
+		if name == abi.SO_RCVTIMEO || name == abi.SO_RCVTIMEO_NEW {
+			s.rcvTimeo.Store(d)
+		} else {
+			s.sndTimeo.Store(d)
+		}
+	case abi.SO_SNDBUF, abi.SO_RCVBUF: // doubled, as socket(7) says
+		if v < 0 || v > defaultBuf {
+			v = defaultBuf
+		}
+		s.mu.Lock()
+		if name == abi.SO_SNDBUF {
+			s.sndbuf = max(2*v, minBuf)
+		} else {
+			s.rcvbuf = max(2*v, minBuf)
+		}
+		s.mu.Unlock()
+	case abi.SO_SNDBUFFORCE, abi.SO_RCVBUFFORCE:
+		return abi.EPERM
+	default:
+		return abi.ENOPROTOOPT
+	}
+	return abi.OK
+}
+
+// GetOption implements socket.Socket.
+func (s *Socket) GetOption(level, name int, val []byte) (int, abi.Errno) {
+	if level != abi.SOL_SOCKET {
+		return 0, abi.ENOPROTOOPT
+	}
+	put := func(v int) (int, abi.Errno) {
+		return copy(val, binary.LittleEndian.AppendUint32(nil, uint32(v))), abi.OK
+	}
+	switch name {
+	case abi.SO_TYPE:
+		return put(s.typ)
+	case abi.SO_DOMAIN:
+		return put(abi.AF_NETLINK)
+	case abi.SO_PROTOCOL:
+		return put(abi.NETLINK_ROUTE)
+	case abi.SO_SNDBUF, abi.SO_RCVBUF:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if name == abi.SO_SNDBUF {
+			return put(s.sndbuf)
+		}
+		return put(s.rcvbuf)
+	case abi.SO_ACCEPTCONN:
+		return put(0)
+	case abi.SO_ERROR:
+		s.mu.Lock()
+		e := s.err
+		s.err = abi.OK
+		s.mu.Unlock()
+		return put(int(e))
+	case abi.SO_RCVTIMEO, abi.SO_RCVTIMEO_NEW:
+		return socket.PutTimeval(val, s.rcvTimeo.Load()), abi.OK
+	case abi.SO_SNDTIMEO, abi.SO_SNDTIMEO_NEW:
+		return socket.PutTimeval(val, s.sndTimeo.Load()), abi.OK
+	}
+	return 0, abi.ENOPROTOOPT
+}

@@ -1,0 +1,92 @@
+package stack
+
+import (
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+)
+
+// Interface flags, linux/if.h.
+const (
+	FlagUp        = 0x1
+	FlagBroadcast = 0x2
+	FlagLoopback  = 0x8
+	FlagRunning   = 0x40
+	FlagMulticast = 0x1000
+	FlagLowerUp   = 0x10000
+)
+
+// Interface is what is known of one link.
+type Interface struct {
+	Index  int
+	Name   string
+	Flags  uint32 // FlagUp, ...
+	MTU    int
+	MAC    [6]byte // zero on loopback
+	Addrs  []netip.Prefix
+	Counts Counts
+}
+
+// Counts are a link's counters.
+type Counts struct {
+	RxBytes, RxPackets, RxDropped, RxErrors uint64
+	TxBytes, TxPackets, TxDropped           uint64
+	Multicast                               uint64
+}
+
+// Interfaces lists the machine's links, loopback first.
+func (s *Stack) Interfaces() []Interface {
+	info := s.IP.NICInfo()
+	list := []Interface{{Index: int(NICLoopback), Name: "lo", MTU: int(s.lo.MTU()), Flags: FlagUp | FlagLoopback | FlagRunning | FlagLowerUp}}
+	if s.eth != nil {
+		i := Interface{Index: int(NICEthernet), Name: "eth0", MTU: int(s.eth.MTU()), MAC: s.eth.HardwareAddr(), Flags: FlagUp | FlagBroadcast | FlagMulticast}
+		if s.eth.Up() {
+			i.Flags |= FlagRunning | FlagLowerUp
+		}
+		list = append(list, i)
+	}
+	for k := range list {
+		i := &list[k]
+		n, ok := info[tcpip.NICID(i.Index)]
+		if !ok {
+			continue
+		}
+		for _, a := range n.ProtocolAddresses {
+			if addr, ok := netip.AddrFromSlice(a.AddressWithPrefix.Address.AsSlice()); ok {
+				i.Addrs = append(i.Addrs, netip.PrefixFrom(addr, a.AddressWithPrefix.PrefixLen))
+			}
+		}
+		i.Counts = Counts{
+			RxBytes: n.Stats.Rx.Bytes.Value(), RxPackets: n.Stats.Rx.Packets.Value(),
+			TxBytes: n.Stats.Tx.Bytes.Value(), TxPackets: n.Stats.Tx.Packets.Value(),
+		}
+		if i.Index == int(NICEthernet) {
+			s.eth.Account(&i.Counts.RxDropped, &i.Counts.RxErrors, &i.Counts.TxDropped)
+		} else {
+			i.Counts.RxDropped = s.lo.Dropped()
+		}
+	}
+	return list
+}
+
+// RouteEntry is a line of the routing table. An invalid Via means on the link.
+type RouteEntry struct {
+	To    netip.Prefix
+	Via   netip.Addr
+	Index int
+}
+
+// Routes lists the routing table, most specific first.
+func (s *Stack) Routes() []RouteEntry {
+	var list []RouteEntry
+	for _, r := range s.IP.GetRouteTable() {
+		id := r.Destination.ID()
+		to, ok := netip.AddrFromSlice(id.AsSlice())
+		if !ok {
+			continue
+		}
+		via, _ := netip.AddrFromSlice(r.Gateway.AsSlice())
+		list = append(list, RouteEntry{To: netip.PrefixFrom(to, r.Destination.Prefix()), Via: via, Index: int(r.NIC)})
+	}
+	return list
+}

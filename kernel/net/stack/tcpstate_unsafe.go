@@ -1,0 +1,49 @@
+package stack
+
+import (
+	"reflect"
+	"sync/atomic"
+	"unsafe"
+
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+)
+
+// Offsets of fields of tcp.Endpoint that have no accessor. They are looked up
+// once by name; a gVisor without them fails TestTCPState, not the machine.
+var (
+	rcvMemUsed = fieldOffset("rcvMemUsed")
+	sndBufUsed = fieldOffset("sndQueueInfo", "TCPSndBufState", "SndBufUsed")
+)
+
+// fieldOffset is the offset of a possibly nested field, or 0 if there is none.
+func fieldOffset(path ...string) uintptr {
+	t := reflect.TypeOf(tcp.Endpoint{})
+	off := uintptr(0)
+	for _, name := range path {
+		f, ok := t.FieldByName(name)
+		if !ok {
+			return 0
+		}
+		off += f.Offset
+		t = f.Type
+	}
+	return off
+}
+
+// ReceiveMemory is the memory in bytes of the segments that an endpoint has
+// received and not handed on, headers and bookkeeping included.
+func ReceiveMemory(ep *tcp.Endpoint) int {
+	if rcvMemUsed == 0 {
+		return 0
+	}
+	return int(atomic.LoadInt32((*int32)(unsafe.Add(unsafe.Pointer(ep), rcvMemUsed))))
+}
+
+// SendQueue is the number of bytes that an endpoint has not seen acknowledged.
+// The caller holds the endpoint's lock (LockUser or TryLock).
+func SendQueue(ep *tcp.Endpoint) int {
+	if sndBufUsed == 0 {
+		return 0
+	}
+	return *(*int)(unsafe.Add(unsafe.Pointer(ep), sndBufUsed))
+}

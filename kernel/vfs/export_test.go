@@ -1,0 +1,18 @@
+package vfs
+
+// MaxNames is maxNames for tests.
+const MaxNames = maxNames
+
+// CachedNames is how many names the file system of d keeps.
+func (d *Dentry) CachedNames() int {
+	n := 0
+	var walk func(d *Dentry)
+	walk = func(d *Dentry) {
+		for _, k := range d.kids {
+			n++
+			walk(k)
+		}
+	}
+	walk(d.sb.root)
+	return n
+}

@@ -1,0 +1,135 @@
+package vfs
+
+import (
+	"math/rand"
+	"testing"
+	"time"
+
+	"skerry/kernel/abi"
+)
+
+// lockedFile gives descriptions of one inode.
+func lockedFile(n int) []*Description {
+	e := NewAnonymous("file", &fifoNode{})
+	var all []*Description
+	for range n {
+		all = append(all, newHeld(&counted{}, e, abi.O_RDWR))
+	}
+	return all
+}
+
+func TestFlock(t *testing.T) {
+	d := lockedFile(3)
+	var s sleeper
+	for _, x := range []struct {
+		i, op int
+		want  abi.Errno
+	}{
+		{0, LOCK_SH, abi.OK}, {1, LOCK_SH, abi.OK}, {2, LOCK_EX | LOCK_NB, abi.EAGAIN}, {0, LOCK_UN, abi.OK},
+		{1, LOCK_EX | LOCK_NB, abi.OK}, {0, LOCK_SH | LOCK_NB, abi.EAGAIN}, {1, LOCK_SH, abi.OK}, {0, LOCK_SH, abi.OK},
+		{0, 0, abi.EINVAL}, {0, LOCK_SH | LOCK_EX, abi.EINVAL}, {1, LOCK_UN, abi.OK}, {1, LOCK_UN, abi.OK},
+	} {
+		must(t, "flock", d[x.i].Flock(&s, x.op), x.want)
+	}
+	// A waiter gets it when the holder is closed; a signal ends the wait.
+	time.AfterFunc(10*time.Millisecond, d[0].Unref)
+	must(t, "wait", d[2].Flock(&s, LOCK_EX), abi.OK)
+	time.AfterFunc(10*time.Millisecond, func() { s.Pending.Store(1); s.Unpark() })
+	must(t, "signal", d[1].Flock(&s, LOCK_EX), abi.ERESTARTSYS)
+	d[1].Unref()
+	d[2].Unref()
+	if n := fileLocks.n.Load(); n != 0 || len(fileLocks.files) != 0 {
+		t.Error("locks left:", n)
+	}
+}
+
+// TestRecordLocksAgainstModel compares with an array of bytes per owner: three
+// open file descriptions and the process.
+func TestRecordLocksAgainstModel(t *testing.T) {
+	const size = 40
+	rng := rand.New(rand.NewSource(1))
+	for range 40 {
+		d := lockedFile(3)
+		var s sleeper
+		var model [4][size + 1]byte // 0, 's' or 'x'; the last byte stands for the rest
+		for range 300 {
+			owner := rng.Intn(4)
+			f := d[rng.Intn(3)]
+			if owner < 3 {
+				f = d[owner]
+			}
+			a := rng.Intn(size)
+			b := a + rng.Intn(size-a)
+			r := RecordLock{Start: int64(a), End: int64(b), Exclusive: rng.Intn(2) == 0, Unlock: rng.Intn(3) == 0, OFD: owner < 3}
+			if rng.Intn(8) == 0 {
+				r.End, b = maxOffset, size
+			}
+			conflict := false
+			first := -1
+			for o := range model {
+				for i := a; i <= b && o != owner; i++ {
+					if m := model[o][i]; m != 0 && (m == 'x' || r.Exclusive) {
+						conflict = true
+						if first < 0 || i < first {
+							first = i
+						}
+					}
+				}
+			}
+			if found, process, ok := f.GetLock(&r); ok != conflict {
+				t.Fatalf("get %+v: %v, want %v", r, ok, conflict)
+			} else if ok && (process != !found.OFD || found.Start > int64(first) || found.End < r.Start) {
+				t.Fatalf("get: %+v, first conflict at %d", found, first)
+			}
+			e := f.SetLock(&s, &r, false)
+			if conflict && !r.Unlock {
+				must(t, "conflict", e, abi.EAGAIN)
+				continue
+			}
+			must(t, "set", e, abi.OK)
+			for i := a; i <= b; i++ {
+				model[owner][i] = 's'
+				if r.Unlock {
+					model[owner][i] = 0
+				} else if r.Exclusive {
+					model[owner][i] = 'x'
+				}
+			}
+			// Stretches of one kind are one lock each.
+			want := 0
+			for o := range model {
+				for i := range model[o] {
+					if model[o][i] != 0 && (i == 0 || model[o][i-1] != model[o][i]) {
+						want++
+					}
+				}
+			}
+			if got := len(fileLocks.list(d[0].key()).records); got != want {
+				t.Fatalf("%d locks, want %d", got, want)
+			}
+		}
+		d[0].Unref()
+		model[0] = [size + 1]byte{}
+		fileLocks.closeRecordLocks(d[1])
+		d[1].Unref()
+		d[2].Unref()
+		if n := fileLocks.n.Load(); n != 0 {
+			t.Fatal("locks left:", n)
+		}
+	}
+}
+
+func TestRecordLockWaits(t *testing.T) {
+	d := lockedFile(2)
+	var s sleeper
+	all := RecordLock{End: maxOffset, Exclusive: true, OFD: true}
+	must(t, "lock", d[0].SetLock(&s, &all, false), abi.OK)
+	time.AfterFunc(10*time.Millisecond, func() {
+		d[0].SetLock(new(sleeper), &RecordLock{End: 99, Unlock: true, OFD: true}, false)
+	})
+	must(t, "wait", d[1].SetLock(&s, &RecordLock{Start: 10, End: 20, OFD: true}, true), abi.OK)
+	d[1].flags.Store(abi.O_RDONLY)
+	must(t, "exclusive on a reader", d[1].SetLock(&s, &all, false), abi.EBADF)
+	d[0].Unref()
+	d[1].Unref()
+}
