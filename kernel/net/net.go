@@ -9,13 +9,14 @@
 //
 // The parts below: net/stack is the IP stack with its configuration, net/link
 // the links and what may come in, net/egress where the program may send,
-// net/dhcp the DHCP client, net/budget the memory of all sockets, net/socket the
-// border to the system calls.
+// net/dhcp the DHCP client, net/netdevice the links' ioctl requests, net/budget
+// the memory of all sockets, net/socket the border to the system calls.
 package net
 
 import (
 	"skerry/kernel/abi"
 	"skerry/kernel/net/inet"
+	"skerry/kernel/net/netdevice"
 	"skerry/kernel/net/netlink"
 	"skerry/kernel/net/socket"
 	"skerry/kernel/net/stack"
@@ -34,24 +35,16 @@ type Net struct {
 // New makes the families over an IP stack. refused, which may be nil, hears of
 // sockets that are refused because the machine's model has no place for them.
 func New(st *stack.Stack, refused func(domain, typ, proto int)) *Net {
-	return &Net{
+	n := &Net{
 		Stack:   st,
 		Inet:    inet.New(st),
 		Unix:    unix.New(st.Budget, st.Buffers().Other),
 		Netlink: netlink.New(st),
 		refused: refused,
 	}
+	n.Unix.SetIoctl(func(cmd uint32, arg uintptr) abi.Errno { return netdevice.Ioctl(st, cmd, arg) })
+	return n
 }
-
-// Families that are refused with a report, linux/socket.h.
-const (
-	afKey   = 15
-	afCAN   = 29
-	afBT    = 31
-	afALG   = 38
-	afVsock = 40
-	afXDP   = 44
-)
 
 // Socket makes a socket, for socket(2); typ is without SOCK_NONBLOCK and
 // SOCK_CLOEXEC. EAFNOSUPPORT for families that do not exist, EINVAL for types
@@ -84,7 +77,7 @@ func (n *Net) Socket(domain, typ, proto int) (socket.Socket, abi.Errno) {
 	case abi.AF_PACKET:
 		n.report(domain, typ, proto)
 		return nil, abi.EPERM
-	case afKey, afCAN, afBT, afALG, afVsock, afXDP:
+	case abi.AF_KEY, abi.AF_CAN, abi.AF_BLUETOOTH, abi.AF_ALG, abi.AF_VSOCK, abi.AF_XDP:
 		n.report(domain, typ, proto)
 	}
 	return nil, abi.EAFNOSUPPORT

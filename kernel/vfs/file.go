@@ -8,10 +8,21 @@
 // dealt with once, in Description. Only I/O to the root device may block inside
 // a File, and that ends by itself.
 //
-// Locks: a file's lock is never held across a copy from or to user memory that
-// could fault into the same file's page cache (see usermem); order is
-// mm → inode → page → frame. It imports abi, usermem, wait, ground/frame and
-// gVisor's waiter; it knows no driver and no system-call number.
+// Three objects carry it: a Description is an open file, counted, with flags and a
+// position; a Dentry is a name in the tree and leads to an Inode; an Inode belongs
+// to a file system. Context has the system calls on paths, Table those on
+// descriptor numbers, Description those on open files.
+//
+// Locks, first to last: Description.mu (the position), Pipe.mu, Epoll.mu, a file's
+// write lock → mm, by page faults inside copies → the page cache. Directories:
+// Super.rename, then Dentry.mu from the root downwards; Super.names is a leaf.
+// Table.mu, the queues' locks and fileLocks.mu are leaves, but that queues call
+// their listeners, which take Epoll.list and wake threads. A file's lock is never
+// held across a copy from or to user memory that could fault into the same file's
+// page cache (see usermem).
+//
+// It imports abi, usermem, wait, ground/frame and gVisor's waiter; it knows no
+// driver and no system-call number.
 package vfs
 
 import (

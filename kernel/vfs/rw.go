@@ -38,14 +38,9 @@ func (d *Description) Read(w *wait.Waiter, v *usermem.Vec) (int, abi.Errno) {
 			deadline = wait.Now() + ns
 		}
 	}
-	for {
-		if e := d.sleep(w, waiter.ReadableEvents, deadline); e != abi.OK {
-			return 0, e
-		}
-		if n, e := d.file.Read(v, 0); e != abi.EAGAIN {
-			return n, e
-		}
-	}
+	return w.Retry(d.file, waiter.ReadableEvents, deadline, func() (int, abi.Errno) {
+		return d.file.Read(v, 0)
+	})
 }
 
 // inRange reports whether the largest offset lies beyond the bytes that v could

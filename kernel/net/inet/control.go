@@ -8,6 +8,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 
 	"skerry/kernel/abi"
+	"skerry/kernel/net/netdevice"
 	"skerry/kernel/net/socket"
 	"skerry/kernel/net/stack"
 	"skerry/kernel/usermem"
@@ -181,155 +182,12 @@ func (b *base) recvError(v *usermem.Vec, m *socket.RecvMsg) (int, abi.Errno) {
 	return n, e
 }
 
-// ioctl layouts: struct ifreq is a name of 16 bytes and 24 bytes of union,
-// struct ifconf a length and a pointer (linux/if.h).
-const (
-	ifName  = 16
-	ifReq   = 40
-	maxReqs = 16
-)
-
-// Requests that change an interface and that no table in abi has,
-// linux/sockios.h.
-const (
-	siocsifDstaddr = 0x8918
-	siocsifBrdaddr = 0x891a
-	siocsifNetmask = 0x891c
-	siocsifMetric  = 0x891e
-	siocsifName    = 0x8923
-	siocsifHwaddr  = 0x8924
-)
-
-// ioctl implements vfs.File's Ioctl for what TCP and UDP have in common.
+// ioctl answers what TCP and UDP have in common.
 func (b *base) ioctl(cmd uint32, arg uintptr) (uintptr, abi.Errno) {
-	switch cmd {
-	case abi.SIOCGIFCONF:
-		return 0, b.ifConf(arg)
-	case abi.SIOCSIFFLAGS, abi.SIOCSIFADDR, siocsifDstaddr, siocsifBrdaddr, siocsifNetmask,
-		siocsifMetric, abi.SIOCSIFMTU, siocsifName, siocsifHwaddr, abi.SIOCADDRT, abi.SIOCDELRT:
-		return 0, abi.EPERM
-	case abi.SIOCGIFNAME, abi.SIOCGIFFLAGS, abi.SIOCGIFADDR, abi.SIOCGIFDSTADDR, abi.SIOCGIFBRDADDR, abi.SIOCGIFNETMASK,
-		abi.SIOCGIFMETRIC, abi.SIOCGIFMTU, abi.SIOCGIFHWADDR, abi.SIOCGIFINDEX, abi.SIOCGIFTXQLEN:
-		var r [ifReq]byte
-		if _, e := usermem.CopyIn(r[:], arg); e != abi.OK {
-			return 0, e
-		}
-		if e := b.ifRequest(cmd, &r); e != abi.OK {
-			return 0, e
-		}
-		_, e := usermem.CopyOut(arg, r[:])
-		return 0, e
+	if b.domain == abi.AF_INET {
+		return 0, netdevice.IoctlInet(b.host.st, cmd, arg)
 	}
-	return 0, abi.ENOTTY
-}
-
-// ifConf is SIOCGIFCONF: the IPv4 addresses of all links.
-func (b *base) ifConf(arg uintptr) abi.Errno {
-	var c [16]byte
-	if _, e := usermem.CopyIn(c[:], arg); e != abi.OK {
-		return e
-	}
-	room := int(int32(binary.LittleEndian.Uint32(c[:])))
-	to := uintptr(binary.LittleEndian.Uint64(c[8:]))
-	var list []byte
-	for _, i := range b.host.st.Interfaces() {
-		for _, p := range i.Addrs {
-			if p.Addr().Is4() && len(list) < maxReqs*ifReq {
-				var r [ifReq]byte
-				copy(r[:ifName-1], i.Name)
-				socket.PutInet(r[ifName:], p.Addr(), 0)
-				list = append(list, r[:]...)
-			}
-		}
-	}
-	n := len(list)
-	if to != 0 { // without a buffer the answer is how large it must be
-		n = min(n, max(room, 0)/ifReq*ifReq)
-		if _, e := usermem.CopyOut(to, list[:n]); e != abi.OK {
-			return e
-		}
-	}
-	binary.LittleEndian.PutUint32(c[:], uint32(n))
-	_, e := usermem.CopyOut(arg, c[:4])
-	return e
-}
-
-// ifRequest answers one question about a link.
-func (b *base) ifRequest(cmd uint32, r *[ifReq]byte) abi.Errno {
-	var it *stack.Interface
-	list := b.host.st.Interfaces()
-	name := r[:ifName]
-	for k := range list {
-		i := &list[k]
-		if cmd == abi.SIOCGIFNAME {
-			if int(int32(binary.LittleEndian.Uint32(r[ifName:]))) == i.Index {
-				clear(name)
-				copy(name, i.Name)
-				return abi.OK
-			}
-			continue
-		}
-		var want [ifName]byte
-		copy(want[:ifName-1], i.Name)
-		if string(want[:len(i.Name)+1]) == string(name[:len(i.Name)+1]) {
-			it = i
-		}
-	}
-	if it == nil {
-		return abi.ENODEV
-	}
-	var p netip.Prefix
-	for _, a := range it.Addrs {
-		if a.Addr().Is4() {
-			p = a
-			break
-		}
-	}
-	out := r[ifName:]
-	put := func(a netip.Addr) abi.Errno {
-		clear(out)
-		socket.PutInet(out, a, 0)
-		return abi.OK
-	}
-	needAddr := cmd == abi.SIOCGIFADDR || cmd == abi.SIOCGIFDSTADDR || cmd == abi.SIOCGIFBRDADDR || cmd == abi.SIOCGIFNETMASK
-	if needAddr && !p.IsValid() {
-		return abi.EADDRNOTAVAIL
-	}
-	switch cmd {
-	case abi.SIOCGIFADDR, abi.SIOCGIFDSTADDR:
-		return put(p.Addr())
-	case abi.SIOCGIFNETMASK:
-		var m [4]byte
-		binary.BigEndian.PutUint32(m[:], uint32(^uint64(0)<<(32-p.Bits())))
-		return put(netip.AddrFrom4(m))
-	case abi.SIOCGIFBRDADDR:
-		if it.Flags&stack.FlagBroadcast == 0 {
-			return put(netip.IPv4Unspecified())
-		}
-		a := p.Addr().As4()
-		v := binary.BigEndian.Uint32(a[:]) | uint32(^uint64(0)>>(32+p.Bits()))
-		binary.BigEndian.PutUint32(a[:], v)
-		return put(netip.AddrFrom4(a))
-	}
-	clear(out)
-	switch cmd {
-	case abi.SIOCGIFFLAGS:
-		binary.LittleEndian.PutUint16(out, uint16(it.Flags))
-	case abi.SIOCGIFMTU:
-		binary.LittleEndian.PutUint32(out, uint32(it.MTU))
-	case abi.SIOCGIFINDEX:
-		binary.LittleEndian.PutUint32(out, uint32(it.Index))
-	case abi.SIOCGIFTXQLEN:
-		binary.LittleEndian.PutUint32(out, 1000)
-	case abi.SIOCGIFHWADDR: // a struct sockaddr whose family is the ARP type
-		kind := uint16(abi.ARPHRD_ETHER)
-		if it.Flags&stack.FlagLoopback != 0 {
-			kind = abi.ARPHRD_LOOPBACK
-		}
-		binary.LittleEndian.PutUint16(out, kind)
-		copy(out[2:], it.MAC[:])
-	}
-	return abi.OK
+	return 0, netdevice.Ioctl(b.host.st, cmd, arg)
 }
 
 // putUser32 stores an int at a user address.

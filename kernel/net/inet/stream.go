@@ -238,10 +238,16 @@ func (s *Stream) moderate(ep *endpoint, n int) {
 	ep.ModerateRecvBuf(n)
 }
 
-// recvFailed decides what a receive without data answers.
+// recvFailed decides what a receive without data answers. A socket that was shut
+// for reading before it was connected has the end there, though its endpoint
+// knows nothing of that.
 func (s *Stream) recvFailed(ep *endpoint, err tcpip.Error, room int) (int, abi.Errno) {
+	shut := s.shut.Load()&shutRD != 0
 	switch err.(type) {
 	case *tcpip.ErrWouldBlock:
+		if shut {
+			return 0, abi.OK
+		}
 		return 0, abi.EAGAIN
 	case *tcpip.ErrBadBuffer:
 		if room == 0 {
@@ -256,6 +262,9 @@ func (s *Stream) recvFailed(ep *endpoint, err tcpip.Error, room int) (int, abi.E
 	case *tcpip.ErrNotConnected:
 		if e := s.takeErr(); e != abi.OK {
 			return 0, e
+		}
+		if shut && ep.tcp.EndpointState() != tcp.StateListen {
+			return 0, abi.OK
 		}
 		return 0, abi.ENOTCONN
 	}

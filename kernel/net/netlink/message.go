@@ -97,7 +97,7 @@ func (r *reply) fail(e abi.Errno, request []byte, short bool) {
 func (r *reply) link(i *stack.Interface, flags uint16) {
 	var f [16]byte // struct ifinfomsg
 	kind := uint16(abi.ARPHRD_ETHER)
-	if i.Flags&stack.FlagLoopback != 0 {
+	if i.Flags&abi.IFF_LOOPBACK != 0 {
 		kind = abi.ARPHRD_LOOPBACK
 	}
 	binary.LittleEndian.PutUint16(f[2:], kind)
@@ -108,9 +108,9 @@ func (r *reply) link(i *stack.Interface, flags uint16) {
 	r.attr32(abi.IFLA_TXQLEN, 1000)
 	state := byte(abi.IF_OPER_UP)
 	switch {
-	case i.Flags&stack.FlagLoopback != 0:
+	case i.Flags&abi.IFF_LOOPBACK != 0:
 		state = abi.IF_OPER_UNKNOWN // as Linux says of lo
-	case i.Flags&stack.FlagRunning == 0:
+	case i.Flags&abi.IFF_RUNNING == 0:
 		state = abi.IF_OPER_DOWN
 	}
 	r.attr(abi.IFLA_OPERSTATE, []byte{state})
@@ -120,7 +120,7 @@ func (r *reply) link(i *stack.Interface, flags uint16) {
 	r.attrString(abi.IFLA_QDISC, "noqueue")
 	r.attr(abi.IFLA_ADDRESS, i.MAC[:])
 	bcast := []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
-	if i.Flags&stack.FlagLoopback != 0 {
+	if i.Flags&abi.IFF_LOOPBACK != 0 {
 		bcast = make([]byte, 6)
 	}
 	r.attr(abi.IFLA_BROADCAST, bcast)
@@ -159,7 +159,7 @@ func (r *reply) addr(typ uint16, i *stack.Interface, p netip.Prefix, flags uint1
 	r.attr(abi.IFA_ADDRESS, a.AsSlice())
 	if a.Is4() {
 		r.attr(abi.IFA_LOCAL, a.AsSlice())
-		if i.Flags&stack.FlagBroadcast != 0 && p.Bits() < 31 {
+		if i.Flags&abi.IFF_BROADCAST != 0 && p.Bits() < 31 {
 			b := a.As4()
 			v := binary.BigEndian.Uint32(b[:]) | uint32(^uint64(0)>>(32+p.Bits()))
 			r.attr(abi.IFA_BROADCAST, binary.BigEndian.AppendUint32(nil, v))

@@ -109,7 +109,7 @@ func TestDumps(t *testing.T) {
 		!bytes.Equal(attr(&links[1], abi.IFLA_ADDRESS), []byte{2, 0, 0, 0, 0, 1}) || binary.LittleEndian.Uint32(attr(&links[1], abi.IFLA_MTU)) != 1500 {
 		t.Fatalf("%+v", links)
 	}
-	if fl := binary.LittleEndian.Uint32(links[1].Data[8:]); fl != stack.FlagUp|stack.FlagBroadcast|stack.FlagMulticast|stack.FlagRunning|stack.FlagLowerUp {
+	if fl := binary.LittleEndian.Uint32(links[1].Data[8:]); fl != abi.IFF_UP|abi.IFF_BROADCAST|abi.IFF_MULTICAST|abi.IFF_RUNNING|abi.IFF_LOWER_UP {
 		t.Errorf("flags %#x", fl)
 	}
 	var got []string
@@ -252,7 +252,7 @@ func TestChanges(t *testing.T) {
 	}
 	d.Receiver().Link(false)
 	msgs, err := syscall.ParseNetlinkMessage(all(s))
-	if err != nil || len(msgs) != 1 || msgs[0].Header.Type != abi.RTM_NEWLINK || binary.LittleEndian.Uint32(msgs[0].Data[8:])&stack.FlagRunning != 0 {
+	if err != nil || len(msgs) != 1 || msgs[0].Header.Type != abi.RTM_NEWLINK || binary.LittleEndian.Uint32(msgs[0].Data[8:])&abi.IFF_RUNNING != 0 {
 		t.Fatalf("%+v %v", msgs, err)
 	}
 	// Nobody reads: the queue is bounded and says so.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"skerry/kernel/abi"
+	"skerry/kernel/net/netdevice"
 	"skerry/kernel/net/socket"
 )
 
@@ -104,4 +105,9 @@ func (s *Socket) GetOption(level, name int, val []byte) (int, abi.Errno) {
 		return socket.PutTimeval(val, s.sndTimeo.Load()), abi.OK
 	}
 	return 0, abi.ENOPROTOOPT
+}
+
+// Ioctl implements vfs.File: what sockets of every family answer.
+func (s *Socket) Ioctl(cmd uint32, arg uintptr) (uintptr, abi.Errno) {
+	return 0, netdevice.Ioctl(s.f.st, cmd, arg)
 }

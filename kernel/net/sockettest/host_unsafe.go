@@ -13,8 +13,6 @@ func init() {
 	usermem.HostTranslate = func(a uintptr, _ bool) (uintptr, bool) { return a, a >= 4096 }
 }
 
-func address(p *int32) uintptr { return uintptr(unsafe.Pointer(p)) }
-
 // Address is the address of a buffer, as the program would pass it.
 func Address(b []byte) uintptr { return ptr(b) }
 
@@ -103,8 +101,8 @@ func (hostSys) getopt(fd, level, name int, v []byte) (int, abi.Errno) {
 	_, _, e := syscall.Syscall6(syscall.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name), ptr(v), uintptr(unsafe.Pointer(&n)), 0)
 	return int(n), errno(e)
 }
-func (hostSys) ioctl(fd int, cmd uint, arg *int32) abi.Errno {
-	_, _, e := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), uintptr(cmd), uintptr(unsafe.Pointer(arg)))
+func (hostSys) ioctl(fd int, cmd uint, arg []byte) abi.Errno {
+	_, _, e := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), uintptr(cmd), ptr(arg))
 	return errno(e)
 }
 func (hostSys) poll(fd int) uint32 {

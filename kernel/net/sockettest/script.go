@@ -164,9 +164,16 @@ func (x *Script) Error(fd int) {
 	x.Note("SO_ERROR %s: %v", x.fd(fd), abi.Errno(binary.LittleEndian.Uint32(b[:])))
 }
 func (x *Script) Ioctl(fd int, cmd uint) {
-	v := int32(-77)
-	e := x.ioctl(fd, cmd, &v)
-	x.Note("ioctl %s %#x: %d %v", x.fd(fd), cmd, v, e)
+	b := I32(-77)
+	e := x.ioctl(fd, cmd, b)
+	x.Note("ioctl %s %#x: %d %v", x.fd(fd), cmd, int32(binary.LittleEndian.Uint32(b)), e)
+}
+
+// IoctlBytes is an ioctl with a structure, which is written down as it comes
+// back.
+func (x *Script) IoctlBytes(fd int, cmd uint, b []byte) {
+	e := x.ioctl(fd, cmd, b)
+	x.Note("ioctl %s %#x: % x %v", x.fd(fd), cmd, b, e)
 }
 func (x *Script) Close(fd int) {
 	x.Note("close %s", x.fd(fd))

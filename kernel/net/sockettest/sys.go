@@ -29,7 +29,7 @@ type sys interface {
 	recv(fd int, b []byte, flags int, addr, control []byte) (n, addrLen, controlLen, outFlags int, e abi.Errno)
 	setopt(fd, level, name int, val []byte) abi.Errno
 	getopt(fd, level, name int, val []byte) (int, abi.Errno)
-	ioctl(fd int, cmd uint, arg *int32) abi.Errno
+	ioctl(fd int, cmd uint, arg []byte) abi.Errno
 	poll(fd int) uint32
 	close(fd int)
 }
@@ -103,8 +103,8 @@ func (s *skerrySys) setopt(fd, level, name int, v []byte) abi.Errno {
 func (s *skerrySys) getopt(fd, level, name int, v []byte) (int, abi.Errno) {
 	return s.fds[fd].GetOption(level, name, v)
 }
-func (s *skerrySys) ioctl(fd int, cmd uint, arg *int32) abi.Errno {
-	_, e := s.fds[fd].Ioctl(uint32(cmd), address(arg))
+func (s *skerrySys) ioctl(fd int, cmd uint, arg []byte) abi.Errno {
+	_, e := s.fds[fd].Ioctl(uint32(cmd), Address(arg))
 	return e
 }
 func (s *skerrySys) poll(fd int) uint32 {

@@ -4,23 +4,15 @@ import (
 	"net/netip"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-)
 
-// Interface flags, linux/if.h.
-const (
-	FlagUp        = 0x1
-	FlagBroadcast = 0x2
-	FlagLoopback  = 0x8
-	FlagRunning   = 0x40
-	FlagMulticast = 0x1000
-	FlagLowerUp   = 0x10000
+	"skerry/kernel/abi"
 )
 
 // Interface is what is known of one link.
 type Interface struct {
 	Index  int
 	Name   string
-	Flags  uint32 // FlagUp, ...
+	Flags  uint32 // abi.IFF_*
 	MTU    int
 	MAC    [6]byte // zero on loopback
 	Addrs  []netip.Prefix
@@ -37,11 +29,11 @@ type Counts struct {
 // Interfaces lists the machine's links, loopback first.
 func (s *Stack) Interfaces() []Interface {
 	info := s.IP.NICInfo()
-	list := []Interface{{Index: int(NICLoopback), Name: "lo", MTU: int(s.lo.MTU()), Flags: FlagUp | FlagLoopback | FlagRunning | FlagLowerUp}}
+	list := []Interface{{Index: int(NICLoopback), Name: "lo", MTU: int(s.lo.MTU()), Flags: abi.IFF_UP | abi.IFF_LOOPBACK | abi.IFF_RUNNING | abi.IFF_LOWER_UP}}
 	if s.eth != nil {
-		i := Interface{Index: int(NICEthernet), Name: "eth0", MTU: int(s.eth.MTU()), MAC: s.eth.HardwareAddr(), Flags: FlagUp | FlagBroadcast | FlagMulticast}
+		i := Interface{Index: int(NICEthernet), Name: "eth0", MTU: int(s.eth.MTU()), MAC: s.eth.HardwareAddr(), Flags: abi.IFF_UP | abi.IFF_BROADCAST | abi.IFF_MULTICAST}
 		if s.eth.Up() {
-			i.Flags |= FlagRunning | FlagLowerUp
+			i.Flags |= abi.IFF_RUNNING | abi.IFF_LOWER_UP
 		}
 		list = append(list, i)
 	}

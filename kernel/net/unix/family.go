@@ -46,6 +46,7 @@ type Family struct {
 	budget *budget.Budget
 	bufs   int // default and largest SO_SNDBUF before doubling, bytes
 	names  atomic.Pointer[Names]
+	ioctl  func(cmd uint32, arg uintptr) abi.Errno
 
 	mu       sync.Mutex
 	abstract map[key]*Socket
@@ -69,6 +70,10 @@ func New(b *budget.Budget, bufs int) *Family {
 // SetNames gives the file system's part; without it path names answer EROFS and
 // ENOENT.
 func (f *Family) SetNames(n Names) { f.names.Store(&n) }
+
+// SetIoctl gives the answers to requests that are not about the socket itself
+// (netdevice(7)). It is called before the first Socket.
+func (f *Family) SetIoctl(g func(cmd uint32, arg uintptr) abi.Errno) { f.ioctl = g }
 
 // Memory in bytes that is charged for a socket and, besides its bytes, for a
 // message, as Linux's bookkeeping takes.

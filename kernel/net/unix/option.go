@@ -158,6 +158,9 @@ func (s *Socket) Ioctl(cmd uint32, arg uintptr) (uintptr, abi.Errno) {
 	case abi.TIOCOUTQ:
 		n = int(s.sent.Load())
 	default:
+		if s.f.ioctl != nil {
+			return 0, s.f.ioctl(cmd, arg)
+		}
 		return 0, abi.ENOTTY
 	}
 	var b [4]byte
