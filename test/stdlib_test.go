@@ -34,7 +34,7 @@ var stdlib = []struct {
 	{"context", 256, true, 5 * time.Minute},
 	{"math/big", 512, false, 20 * time.Minute},
 	{"net/http", 512, false, 30 * time.Minute},
-	{"runtime", 1024, false, 40 * time.Minute},
+	{"runtime", 4096, false, 40 * time.Minute},
 }
 
 // TestStdlib runs Go's own tests in machines. A test that passes on this host and

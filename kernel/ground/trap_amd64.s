@@ -230,17 +230,29 @@ work:
 	STI
 	RETURN
 badrip:
-	// SYSRET and IRETQ fault in ring 0 on a non-canonical address; the program
-	// gets the fault that the jump would have given it.
+	// SYSRET and IRETQ fault in ring 0 on a non-canonical address, and ring 3 is
+	// never let loose at one of the kernel's; the program gets the fault that the
+	// jump would have given it: #GP, or a page fault on the fetch (error code:
+	// user mode, instruction fetch).
+	MOVQ AX, BX
 	MOVQ percpu_curM(GS), AX
 	MOVQ mstate_fs(AX), AX
 	SETFS_AX
 	LDMXCSR ·mxcsr(SB)
 	XORPS X15, X15
+	MOVL $1, Ctx_IRet(DI)
+	CMPQ BX, $0x1ffff
+	JEQ  badfetch
 	MOVQ $13, Regs_Vec(DI)
 	MOVQ $0, Regs_Err(DI)
-	MOVL $1, Ctx_IRet(DI)
 	MOVQ $(const_ReasonFault+13), 16(SP)
+	STI
+	RETURN
+badfetch:
+	MOVQ CX, Ctx_CR2(DI)
+	MOVQ $14, Regs_Vec(DI)
+	MOVQ $0x14, Regs_Err(DI)
+	MOVQ $(const_ReasonFault+14), 16(SP)
 	STI
 	RETURN
 slow:

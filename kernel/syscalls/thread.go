@@ -222,7 +222,7 @@ func futexWait(t *task.Thread, addr uintptr, private bool, val, bits uint32, dea
 	return 0, e
 }
 
-func sysRestart(t *task.Thread, _, _, _, _, _, _ uintptr) (uintptr, abi.Errno) { return t.Resume() }
+func sysRestart(t *task.Thread, _, _, _, _, _, _ uintptr) (uintptr, abi.Errno) { return t.RestartCall() }
 
 func sysArchPrctl(t *task.Thread, code, addr, _, _, _, _ uintptr) (uintptr, abi.Errno) {
 	c := t.Ctx

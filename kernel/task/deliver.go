@@ -103,8 +103,8 @@ func (t *Thread) RestartLater(f func(*Thread) (uintptr, abi.Errno)) abi.Errno {
 	return abi.ERESTARTBLOCK
 }
 
-// Resume is restart_syscall(2).
-func (t *Thread) Resume() (uintptr, abi.Errno) {
+// RestartCall is restart_syscall(2).
+func (t *Thread) RestartCall() (uintptr, abi.Errno) {
 	f := t.resume
 	t.resume = nil
 	if f == nil {
