@@ -61,6 +61,9 @@ func checkELF(r io.ReaderAt, size int64, name string) error {
 		return cannotRun(name, why, mend)
 	}
 	f, err := elf.NewFile(withoutSections{r, h})
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return cannotRun(name, "is a damaged ELF file: its headers lie behind its end", "build or copy it again")
+	}
 	if err != nil {
 		return cannotRun(name, "is a damaged ELF file: "+err.Error(), "build it again")
 	}
@@ -98,10 +101,18 @@ func checkIdent(h []byte, name string) (why, mend string) {
 	case elf.Class(h[elf.EI_CLASS]) == elf.ELFCLASS32:
 		return "is a 32-bit program", "build it for x86-64"
 	}
+	if elf.Data(h[elf.EI_DATA]) == elf.ELFDATA2MSB {
+		return "is built for another processor (big-endian)", "build it for x86-64"
+	}
 	if m := elf.Machine(le.Uint16(h[18:])); elf.Class(h[elf.EI_CLASS]) != elf.ELFCLASS64 ||
 		elf.Data(h[elf.EI_DATA]) != elf.ELFDATA2LSB || m != elf.EM_X86_64 {
 		arch := strings.ToLower(strings.TrimPrefix(m.String(), "EM_"))
 		return "is built for another processor (" + arch + ")", "build it for x86-64"
+	}
+	// As in kernel/loader: what is not marked, and what is marked as Linux's.
+	if abi := elf.OSABI(h[elf.EI_OSABI]); abi != elf.ELFOSABI_NONE && abi != elf.ELFOSABI_LINUX {
+		system := strings.TrimPrefix(abi.String(), "ELFOSABI_")
+		return "is built for another system (" + system + ")", "build it for Linux x86-64"
 	}
 	return "", ""
 }

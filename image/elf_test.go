@@ -47,6 +47,8 @@ func TestCheckELF(t *testing.T) {
 			le.PutUint64(b[24:], 0)
 			putSegment(b[120:], 2, 6, 0, 0, 0, 0)
 		}, "shared library"},
+		"big-endian":     {func(b []byte) { b[5] = 2 }, "big-endian"},
+		"FreeBSD":        {func(b []byte) { b[7] = 9 }, "another system (FREEBSD)"},
 		"entry":          {func(b []byte) { le.PutUint64(b[24:], 0x402000) }, "starts outside of its code"},
 		"entry in data":  {func(b []byte) { b[68] = 6 }, "starts outside of its code"},
 		"no load":        {func(b []byte) { b[64] = 0 }, "anything to load"},

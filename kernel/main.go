@@ -18,6 +18,7 @@ func main() {
 	m.Entropy()        // no start below the floor
 	m.Network()        // the IP stack
 	fs := m.Files()    // the root and what is mounted on it
+	m.WatchMemory()    // what the kernel's own heap may not take
 	m.KeepTime()       // the wall clock, from now on
 	m.Run(fs)          // the program
 

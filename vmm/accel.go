@@ -1,9 +1,6 @@
 package vmm
 
-import (
-	"errors"
-	"os"
-)
+import "skerry/vmm/kvmprobe"
 
 // Accel is how QEMU runs the machine's CPUs.
 type Accel struct {
@@ -18,16 +15,14 @@ const (
 )
 
 // ChooseAccel decides. A device file that opens says little, since some hosts
-// emulate what KVM asks of them, a thousandth as fast and not all of it; so as
-// long as nothing has tried KVM out, TCG is the answer.
-var ChooseAccel = func() Accel {
-	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return Accel{TCG, "there is no /dev/kvm"}
-	case err != nil:
-		return Accel{TCG, "/dev/kvm cannot be opened: " + cause(err)}
+// emulate what KVM asks of them, a thousandth as fast and not all of it; so KVM is
+// tried out, once for as long as the host is up. cacheDir is where the result is
+// kept, "" nowhere.
+var ChooseAccel = func(cacheDir string) Accel { return accelFor(kvmprobe.Known(cacheDir)) }
+
+func accelFor(r kvmprobe.Result) Accel {
+	if r.Works {
+		return Accel{KVM, r.Why}
 	}
-	f.Close()
-	return Accel{TCG, "KVM has not been tried out on this host"}
+	return Accel{TCG, r.Why}
 }

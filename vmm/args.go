@@ -54,8 +54,16 @@ func args(c *Config, a Accel, forwards []Forward, f fds, sandbox bool) []string 
 	if c.CPU != "" {
 		cpu = c.CPU
 	}
+	smp := strconv.Itoa(c.CPUs)
+	if a.Name != KVM && c.CPUs == 1 {
+		// For a machine that can only have one CPU, QEMU before 8.0 translates locked
+		// instructions and fences as plain ones (tcg_gen_mb looks at CF_PARALLEL),
+		// but its devices run in a thread of their own: the driver and the device
+		// then miss each other's notifications.
+		smp = "1,maxcpus=2"
+	}
 	add("-accel", accel, "-cpu", cpu,
-		"-smp", strconv.Itoa(c.CPUs),
+		"-smp", smp,
 		"-m", strconv.FormatInt(c.Memory>>10, 10)+"K",
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot")
 	if sandbox {

@@ -32,6 +32,9 @@ type Config struct {
 	// Accel is how the CPU is run; the zero value asks ChooseAccel.
 	Accel Accel
 
+	// CacheDir is a folder for what is found out about the host; "" keeps nothing.
+	CacheDir string
+
 	// Extra are further arguments for QEMU, for debugging a machine.
 	Extra []string
 

@@ -11,10 +11,13 @@
 // for the terminal is made printable. It prints nothing itself but the program's
 // own bytes; lines for the user go to Config.Say.
 //
-// Goroutines of a run: one per port, one that waits for QEMU on a locked thread,
+// Connections to the machine are accepted here and carried to QEMU (vmm/relay);
+// UDP comes to QEMU itself.
+//
+// Goroutines of a run, besides the relay's: one per port, one that waits for QEMU on a locked thread,
 // and Run itself, which alone decides (run.go). They meet in channels; the only
 // lock guards writes to the control port.
 //
-// It imports the standard library, bootrec and golang.org/x/sys, and knows
-// nothing of image files. It runs on Linux; elsewhere Run fails.
+// It imports the standard library, bootrec, its own sub-packages and
+// golang.org/x/sys, and knows nothing of image files. It runs on Linux; elsewhere Run fails.
 package vmm

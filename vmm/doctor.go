@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"skerry/vmm/kvmprobe"
 )
 
 // Check is one thing that `run` needs, or would like to have.
@@ -17,8 +19,9 @@ type Check struct {
 	Mend   string `json:"mend,omitempty"` // if it is not OK
 }
 
-// Doctor looks whether a machine could be run here.
-func Doctor() []Check {
+// Doctor looks whether a machine could be run here. It tries KVM out again,
+// whatever is known, and keeps the result in cacheDir for Run.
+func Doctor(cacheDir string) []Check {
 	list := []Check{{
 		Name: "host", Needed: true, OK: runtime.GOOS == "linux" && runtime.GOARCH == "amd64",
 		Detail: runtime.GOOS + "/" + runtime.GOARCH, Mend: "use a Linux x86-64 host",
@@ -38,12 +41,15 @@ func Doctor() []Check {
 		return tidy(list)
 	}
 	list = append(list, checkMachines(path), checkDevices(path), checkNetwork(path), checkSandbox(path))
-	a := ChooseAccel()
-	list = append(list, Check{
-		Name: "kvm", OK: a.Name == KVM, Detail: a.Why,
-		Mend: "machines run by translation (TCG), which is slower",
-	})
-	return tidy(list)
+	return tidy(append(list, checkKVM(kvmprobe.Fresh(cacheDir))))
+}
+
+func checkKVM(r kvmprobe.Result) Check {
+	c := Check{Name: "kvm", OK: r.Works, Detail: r.Why, Mend: "machines run by translation (TCG), which is slower"}
+	if r.Mend != "" {
+		c.Mend += "; " + r.Mend
+	}
+	return c
 }
 
 // tidy leaves out mends of what is well.

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"skerry/vmm/kvmprobe"
 )
 
 func TestDoctor(t *testing.T) {
@@ -12,7 +14,7 @@ func TestDoctor(t *testing.T) {
 		t.Skip(err)
 	}
 	names := ""
-	for _, c := range Doctor() {
+	for _, c := range Doctor("") {
 		names += c.Name + " "
 		if c.Needed && !c.OK || c.Detail == "" || (c.Mend == "") != c.OK {
 			t.Errorf("%+v", c)
@@ -34,7 +36,7 @@ func TestDoctorFinds(t *testing.T) {
 		}
 		t.Setenv("PATH", dir+":/bin:/usr/sbin")
 		m := map[string]Check{}
-		for _, c := range Doctor() {
+		for _, c := range Doctor("") {
 			m[c.Name] = c
 		}
 		return m
@@ -56,6 +58,28 @@ func TestDoctorFinds(t *testing.T) {
 	} {
 		if c := find(script)[want]; c.OK || c.Name != want || c.Mend == "" || c.Detail == "" {
 			t.Errorf("%s: %+v", script, c)
+		}
+	}
+}
+
+// TestCheckKVM: what the probe says reaches the user, with the mend.
+func TestCheckKVM(t *testing.T) {
+	for _, c := range []struct {
+		r    kvmprobe.Result
+		ok   bool
+		mend string
+		name string
+	}{
+		{kvmprobe.Result{Works: true, Why: "tried out"}, true, "", KVM},
+		{kvmprobe.Result{Why: "fails at SSE"}, false, "slower", TCG},
+		{kvmprobe.Result{Why: "you may not open it", Mend: "usermod -aG kvm"}, false, "slower; usermod -aG kvm", TCG},
+	} {
+		got := tidy([]Check{checkKVM(c.r)})[0]
+		if got.OK != c.ok || got.Needed || got.Detail != c.r.Why || !strings.Contains(got.Mend, c.mend) || (got.Mend == "") != (c.mend == "") {
+			t.Errorf("%+v gives %+v", c.r, got)
+		}
+		if a := accelFor(c.r); a.Name != c.name || a.Why != c.r.Why {
+			t.Errorf("%+v gives %+v", c.r, a)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"skerry/vmm/relay"
 )
 
 // Forward leads a port of the host to a port of the machine.
@@ -29,7 +31,7 @@ func (f Forward) String() string {
 
 // ParseForward reads [IP:]HOST:GUEST[/udp], the value of -p. One number is both
 // ports; host port 0 stands for any free one; the address is 127.0.0.1 if there
-// is none.
+// is none. An IPv6 address stands in brackets.
 func ParseForward(value string) (Forward, error) {
 	const want = "it is [IP:]HOST:GUEST, such as 8080:80, with /udp behind it for UDP"
 	bad := func(why string) (Forward, error) { return Forward{}, failed("-p "+value, why, want) }
@@ -41,21 +43,32 @@ func ParseForward(value string) (Forward, error) {
 		}
 		f.Proto = proto
 	}
-	if strings.HasPrefix(rest, "[") {
-		return bad("QEMU's user network forwards IPv4 only")
-	}
-	parts := strings.Split(rest, ":")
 	addr := netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	if len(parts) > 3 {
-		return bad("QEMU's user network forwards IPv4 only")
-	}
-	if len(parts) == 3 {
+	var parts []string
+	if in, ok := strings.CutPrefix(rest, "["); ok {
+		text, ports, ok := strings.Cut(in, "]:")
+		a, err := netip.ParseAddr(text)
+		if !ok || err != nil || !a.Is6() || a.Is4In6() {
+			return bad(fmt.Sprintf("%q does not begin with an IPv6 address in brackets", rest))
+		}
+		if f.Proto == "udp" {
+			return bad("QEMU's user network forwards UDP over IPv4 only")
+		}
+		addr, parts = a, strings.Split(ports, ":")
+		if len(parts) == 1 {
+			return bad("the port of the machine is missing")
+		}
+	} else if parts = strings.Split(rest, ":"); len(parts) == 3 {
 		var err error
 		if addr, err = netip.ParseAddr(parts[0]); err != nil || !addr.Is4() {
 			return bad(fmt.Sprintf("%q is not an IPv4 address", parts[0]))
 		}
 		parts = parts[1:]
-	} else if _, err := netip.ParseAddr(parts[0]); err == nil {
+	}
+	if len(parts) > 2 {
+		return bad("too many colons (an IPv6 address stands in brackets, such as [::1]:8080:80)")
+	}
+	if _, err := netip.ParseAddr(parts[0]); err == nil {
 		return bad("the port of the machine is missing")
 	}
 	host, err := parsePort(parts[0])
@@ -81,49 +94,85 @@ func parsePort(s string) (uint16, error) {
 	return uint16(n), nil
 }
 
-// reservation holds the ports of forwards until QEMU takes them.
-type reservation struct {
+// published are the ports of the host that lead to a machine. TCP is accepted
+// here, and a relay carries it to a port of the loopback on which QEMU listens;
+// UDP comes to QEMU directly.
+type published struct {
 	forwards []Forward // with the port that was picked for 0
-	held     []io.Closer
+	qemu     []Forward // what QEMU forwards
+	relay    *relay.Relay
+
+	udp   []io.Closer // hold the ports until QEMU takes them
+	holds []func()    // the same for the relay's, which QEMU can take meanwhile
 }
 
-// reserve takes the ports, so that a port in use is told by name.
-func reserve(list []Forward) (*reservation, error) {
-	r := &reservation{}
+// publish takes the ports, so that a port in use is told by name, and begins to
+// accept connections. They wait until the machine is up.
+func publish(list []Forward) (*published, error) {
+	p := &published{relay: relay.New(0)}
 	for _, f := range list {
-		c, port, err := take(f)
-		if err != nil {
-			r.release()
-			return nil, portError(f, err)
+		if f.Proto == "tcp" {
+			p.relay = relay.New(relay.Limit())
+			break
 		}
-		r.held = append(r.held, c)
-		f.Host = netip.AddrPortFrom(f.Host.Addr(), port)
-		r.forwards = append(r.forwards, f)
 	}
-	return r, nil
+	for _, f := range list {
+		if err := p.take(f); err != nil {
+			p.close()
+			return nil, err
+		}
+	}
+	return p, nil
 }
 
-func take(f Forward) (io.Closer, uint16, error) {
+func (p *published) take(f Forward) error {
 	if f.Proto == "udp" {
 		c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(f.Host))
 		if err != nil {
-			return nil, 0, err
+			return portError(f, err)
 		}
-		return c, c.LocalAddr().(*net.UDPAddr).AddrPort().Port(), nil
+		p.udp = append(p.udp, c)
+		f.Host = netip.AddrPortFrom(f.Host.Addr(), c.LocalAddr().(*net.UDPAddr).AddrPort().Port())
+		p.forwards, p.qemu = append(p.forwards, f), append(p.qemu, f)
+		return nil
 	}
-	l, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(f.Host))
+	network := "tcp4"
+	if f.Host.Addr().Is6() {
+		network = "tcp6" // for :: too this is IPv6 alone
+	}
+	l, err := net.ListenTCP(network, net.TCPAddrFromAddrPort(f.Host))
 	if err != nil {
-		return nil, 0, err
+		return portError(f, err)
 	}
-	return l, l.Addr().(*net.TCPAddr).AddrPort().Port(), nil
+	at, release, err := relay.Hold()
+	if err != nil {
+		l.Close()
+		return failed("-p "+f.String(), cause(err), "")
+	}
+	p.holds = append(p.holds, release)
+	f.Host = netip.AddrPortFrom(f.Host.Addr(), l.Addr().(*net.TCPAddr).AddrPort().Port())
+	p.forwards = append(p.forwards, f)
+	p.qemu = append(p.qemu, Forward{"tcp", at, f.Guest})
+	p.relay.Listen(l, at)
+	return nil
 }
 
-// release lets the ports go.
-func (r *reservation) release() {
-	for _, c := range r.held {
+// release lets the ports go that only QEMU can take.
+func (p *published) release() {
+	for _, c := range p.udp {
 		c.Close()
 	}
-	r.held = nil
+	p.udp = nil
+}
+
+// close ends everything at once.
+func (p *published) close() {
+	p.release()
+	p.relay.Close()
+	for _, release := range p.holds {
+		release()
+	}
+	p.holds = nil
 }
 
 func portError(f Forward, err error) error {

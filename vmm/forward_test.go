@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,13 +26,16 @@ func TestParseForward(t *testing.T) {
 		"53:53/udp":         {"udp", addrPort("127.0.0.1:53"), 53},
 		"53/udp":            {"udp", addrPort("127.0.0.1:53"), 53},
 		"80/tcp":            {"tcp", addrPort("127.0.0.1:80"), 80},
+		"[::1]:8080:80":     {"tcp", addrPort("[::1]:8080"), 80},
+		"[::]:0:80":         {"tcp", addrPort("[::]:0"), 80},
+		"[fe80::1%lo]:1:80": {"tcp", addrPort("[fe80::1%lo]:1"), 80},
 	} {
 		if got, err := ParseForward(in); err != nil || got != want {
 			t.Errorf("%q: %v, %v", in, got, err)
 		}
 	}
 	for _, in := range []string{"", ":", "0", "x", "80:", ":80", "80:0", "80:x", "65536", "-1", "+80", "80:80:80", "1.2.3.4", "1.2.3.4:80", "1.2.3:80:80",
-		"localhost:80:80", "[::1]:80:80", "::1:80:80", "80/sctp", "80/", "80:80/udp/x", "80-90:80-90", "1.2.3.4:80:80:80", "080x", "1e3"} {
+		"localhost:80:80", "[::1]:80", "[::1]", "[::1]80:80", "[::1]:80:80:80", "[::1]:80:80/udp", "[1.2.3.4]:80:80", "[::ffff:1.2.3.4]:80:80", "[::1:80:80", "[]:80:80", "::1:80:80", "80/sctp", "80/", "80:80/udp/x", "80-90:80-90", "1.2.3.4:80:80:80", "080x", "1e3"} {
 		f, err := ParseForward(in)
 		if err == nil || !strings.HasPrefix(err.Error(), "-p "+in+": ") || !strings.Contains(err.Error(), "such as 8080:80") {
 			t.Errorf("%q: %v, %v", in, f, err)
@@ -39,7 +43,7 @@ func TestParseForward(t *testing.T) {
 	}
 }
 
-func TestReserve(t *testing.T) {
+func TestPublish(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -50,31 +54,40 @@ func TestReserve(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer u.Close()
-	for _, f := range []Forward{{"tcp", addrPort(l.Addr().String()), 80}, {"udp", addrPort(u.LocalAddr().String()), 80}} {
-		_, err := reserve([]Forward{{"tcp", addrPort("127.0.0.1:0"), 1}, f})
+	taken := []Forward{{"tcp", addrPort(l.Addr().String()), 80}, {"udp", addrPort(u.LocalAddr().String()), 80}}
+	if l6, err := net.Listen("tcp6", "[::1]:0"); err == nil {
+		defer l6.Close()
+		taken = append(taken, Forward{"tcp", addrPort(l6.Addr().String()), 80})
+	}
+	for _, f := range taken {
+		_, err := publish([]Forward{{"tcp", addrPort("127.0.0.1:0"), 1}, f})
 		comm, _ := os.ReadFile("/proc/self/comm")
 		if err == nil || !strings.Contains(err.Error(), "is in use by "+strings.TrimSpace(string(comm))) || !strings.Contains(err.Error(), "-p 0:80") {
 			t.Errorf("%v: %v", f, err)
 		}
 	}
-	if _, err := reserve([]Forward{{"tcp", addrPort("192.0.2.1:80"), 80}}); err == nil || !strings.Contains(err.Error(), "does not have that address") {
+	if _, err := publish([]Forward{{"tcp", addrPort("192.0.2.1:80"), 80}}); err == nil || !strings.Contains(err.Error(), "does not have that address") {
 		t.Error(err)
 	}
-	r, err := reserve([]Forward{{"tcp", addrPort("127.0.0.1:0"), 80}, {"udp", addrPort("127.0.0.1:0"), 81}})
+	p, err := publish([]Forward{{"tcp", addrPort("127.0.0.1:0"), 80}, {"udp", addrPort("127.0.0.1:0"), 81}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range r.forwards {
-		if f.Host.Port() == 0 || f.Host.Addr() != addrPort("127.0.0.1:0").Addr() {
-			t.Error(f)
+	for i, f := range p.forwards {
+		if f.Host.Port() == 0 || f.Host.Addr() != addrPort("127.0.0.1:0").Addr() || p.qemu[i].Guest != f.Guest || (p.qemu[i].Host == f.Host) != (f.Proto == "udp") {
+			t.Error(f, p.qemu[i])
 		}
 	}
-	r.release()
-	again, err := reserve(r.forwards)
+	// Nobody else gets a port that is published, until the end.
+	if _, err := publish(p.forwards[:1]); err == nil {
+		t.Error("a port is published twice")
+	}
+	p.close()
+	again, err := publish(p.forwards)
 	if err != nil {
 		t.Error("a port stays taken:", err)
 	} else {
-		again.release()
+		again.close()
 	}
 	if got := portError(Forward{"tcp", addrPort("127.0.0.1:80"), 80}, syscall.EACCES).Error(); !strings.Contains(got, "only root") {
 		t.Error(got)
@@ -171,4 +184,26 @@ func TestTail(t *testing.T) {
 	if got := last(l[:1], 5); len(got) != 1 {
 		t.Error(got)
 	}
+}
+
+// FuzzParseForward: what is accepted says the same when it is written out.
+func FuzzParseForward(f *testing.F) {
+	for _, s := range []string{"8080", "0:80/udp", "127.0.0.1:80:80", "[::1]:80:80", "[fe80::1%x]:1:2", "[::]:", "1::2"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		a, err := ParseForward(s)
+		if err != nil {
+			return
+		}
+		again := a.Host.String() + ":" + strconv.Itoa(int(a.Guest)) + "/" + a.Proto
+		b, err := ParseForward(again)
+		// A zone may hold a slash.
+		if a.Host.Addr().Zone() == "" && (err != nil || a != b) {
+			t.Errorf("%q is %v; %q is %v, %v", s, a, again, b, err)
+		}
+		if a.Guest == 0 || !a.Host.Addr().IsValid() || a.Proto == "udp" && !a.Host.Addr().Is4() {
+			t.Errorf("%q is %+v", s, a)
+		}
+	})
 }

@@ -28,9 +28,11 @@ func portOwner(f Forward) string {
 		table = "/proc/net/udp"
 	}
 	inodes := map[string]bool{}
-	for _, t := range []string{table, table + "6"} {
-		socketInodes(t, f, inodes)
+	if f.Host.Addr().Is4() {
+		socketInodes(table, f, inodes)
 	}
+	// Sockets of IPv6 may take IPv4 as well.
+	socketInodes(table+"6", f, inodes)
 	if len(inodes) == 0 {
 		return ""
 	}
@@ -45,7 +47,7 @@ func portOwner(f Forward) string {
 		if err != nil {
 			continue
 		}
-		return fmt.Sprintf("%s (process %s)", strings.TrimSpace(printable(string(comm))), pid)
+		return fmt.Sprintf("%s (process %s)", printable(strings.TrimSpace(string(comm))), pid)
 	}
 	return ""
 }
@@ -68,7 +70,7 @@ func socketInodes(table string, f Forward, inodes map[string]bool) {
 		if !ok || port != f.Host.Port() {
 			continue
 		}
-		if addr == f.Host.Addr() || addr.IsUnspecified() || f.Host.Addr().IsUnspecified() {
+		if addr == f.Host.Addr().WithZone("") || addr.IsUnspecified() || f.Host.Addr().IsUnspecified() {
 			inodes["socket:["+w[9]+"]"] = true
 		}
 	}

@@ -42,40 +42,48 @@ type Result struct {
 // exited is the result for an exit record.
 func exited(e bootrec.Exit) *Result {
 	r := &Result{Reason: e.Reason.String(), Code: e.Code, Signal: e.Signal, Message: printable(strings.TrimSpace(e.Message))}
-	say := func(what string) {
-		if r.Message != "" {
-			what += ": " + r.Message
+	// say puts what happened before the kernel's message, unless that begins with
+	// it already.
+	say := func(what, name string) {
+		switch {
+		case r.Message == "":
+			r.Message = what + name
+		case strings.HasPrefix(r.Message, name):
+			r.Message = what + r.Message
+		default:
+			r.Message = what + name + ": " + r.Message
 		}
-		r.Message = what
 	}
 	switch e.Reason {
 	case bootrec.Exited:
 		r.Status = e.Code
 	case bootrec.Signaled:
 		r.Status = 128 + e.Signal
-		say("the program was ended by " + signalName(e.Signal))
+		say("the program was ended by ", signalName(e.Signal))
 	case bootrec.OutOfMemory:
 		r.Status = StatusKilled
-		say("out of memory")
-		r.Message += " (give the machine more with -m)"
+		say("", "out of memory")
+		if !strings.Contains(r.Message, "(give ") {
+			r.Message += " (give the machine more with -m)"
+		}
 	case bootrec.Policy:
 		r.Status = StatusPolicy
-		say("ended by policy")
+		say("", "ended by policy")
 	case bootrec.KernelBug:
 		r.Status = StatusKernelBug
-		say("a bug in the kernel; please report it")
+		say("", "a bug in the kernel; please report it")
 	case bootrec.NoEntropy:
 		r.Status = StatusNoEntropy
-		say("too little randomness to start the program")
+		say("", "too little randomness to start the program")
 	case bootrec.DeviceFailed:
 		r.Status = StatusDeviceFailed
-		say("a device failed")
+		say("", "a device failed")
 	case bootrec.CannotRun:
 		r.Status = StatusCannotRun
-		say("the program cannot be run")
+		say("", "the program cannot be run")
 	case bootrec.NotFound:
 		r.Status = StatusNotFound
-		say("the program was not found in the image")
+		say("", "the program was not found in the image")
 	case bootrec.Stopped:
 		r.Reason, r.Status = "killed", StatusKilled
 	}
@@ -89,13 +97,35 @@ func signalName(n int) string {
 	return fmt.Sprintf("signal %d", n)
 }
 
+// What a kernel writes to the serial port when it ends without an exit record,
+// besides the reports that lastWords finds (kernel/ground, fatal.go).
+const (
+	// oomWords begin the line of a kernel whose own memory could not grow.
+	oomWords = "out of memory: "
+	// oomDetail is where that line goes on with numbers.
+	oomDetail = "; frames free"
+	// fatalWords begin the line of a kernel that cannot start: what is wrong is
+	// not the kernel.
+	fatalWords = "skerry: "
+)
+
 // died is the result for a machine that ended without an exit record: code is
 // QEMU's exit code, -1 if signal ended it.
 func died(code, signal int, uart, stderr []string) *Result {
 	r := &Result{Reason: bootrec.KernelBug.String(), Status: StatusKernelBug, Message: "a bug in the kernel ended the machine; please report it with these lines"}
-	if words := lastWords(uart, 60); words != nil {
-		r.Detail = words
-		return r
+	// What stands first in the text is the cause; the rest follows from it.
+	for i, l := range uart {
+		if lastWords(uart[i:i+1], 1) != nil {
+			r.Detail = lastWords(uart[i:], 60)
+			return r
+		}
+		if strings.HasPrefix(l, oomWords) {
+			text, _, _ := strings.Cut(l, oomDetail)
+			return &Result{Reason: bootrec.OutOfMemory.String(), Status: StatusKilled, Message: text}
+		}
+		if text, ok := strings.CutPrefix(l, fatalWords); ok {
+			return &Result{Reason: "failed", Status: StatusFailed, Message: text}
+		}
 	}
 	if code == bootrec.BugStatus {
 		r.Detail = last(uart, 30)

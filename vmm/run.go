@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"skerry/bootrec"
+	"skerry/vmm/relay"
 )
 
 const (
@@ -23,6 +24,8 @@ const (
 	// drainGrace is how long the program's last output is waited for when the
 	// machine was ended from outside.
 	drainGrace = 2 * time.Second
+	// connGrace is the same for what the program sent over connections.
+	connGrace = 5 * time.Second
 )
 
 // Run runs a machine to its end. An error means that none was started; a machine
@@ -40,19 +43,48 @@ func Run(c *Config) (*Result, error) {
 	}
 	accel := c.Accel
 	if accel.Name == "" {
-		accel = ChooseAccel()
+		accel = ChooseAccel(c.CacheDir)
 	}
 	c.verbose(fmt.Sprintf("CPUs run by %s: %s", strings.ToUpper(accel.Name), accel.Why))
 
-	for _, sandbox := range []bool{true, false} {
-		r, err := runOnce(c, path, accel, sandbox)
-		if r != nil && sandbox && r.Status == StatusFailed && noSandbox(r.Detail) {
+	ports, err := publish(c.Forwards)
+	if err != nil {
+		return nil, err
+	}
+	defer ports.close()
+	for i, f := range c.Forwards {
+		if f.Host.Port() == 0 {
+			c.Say("-p " + ports.forwards[i].String())
+		}
+	}
+	sandbox := true
+	for {
+		r, err := runOnce(c, path, accel, sandbox, ports)
+		switch {
+		case r == nil || r.Status != StatusFailed:
+		case sandbox && noSandbox(r.Detail):
 			c.Say("this QEMU has no sandbox; it runs without one")
+			sandbox = false
+			continue
+		case c.Accel.Name == "" && accel.Name == KVM && noKVM(r.Detail):
+			c.Say("QEMU does not use KVM here, though it works; the machine runs by translation (TCG)")
+			accel.Name = TCG
 			continue
 		}
 		return r, err
 	}
-	panic("unreachable")
+}
+
+// noKVM recognizes a QEMU that was built without KVM, or does not get it.
+func noKVM(lines []string) bool {
+	for _, l := range lines {
+		for _, s := range []string{"invalid accelerator kvm", "Could not access KVM kernel module", "failed to initialize kvm"} {
+			if strings.Contains(l, s) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // noSandbox recognizes a QEMU that was built without seccomp.
@@ -103,26 +135,16 @@ func record(c *Config) ([]byte, error) {
 	return b, nil
 }
 
-func runOnce(c *Config, path string, accel Accel, sandbox bool) (*Result, error) {
-	held, err := reserve(c.Forwards)
-	if err != nil {
-		return nil, err
-	}
-	defer held.release()
+func runOnce(c *Config, path string, accel Accel, sandbox bool, ports *published) (*Result, error) {
 	rec, err := record(c)
 	if err != nil {
 		return nil, err
 	}
-	for i, f := range c.Forwards {
-		if f.Host.Port() == 0 {
-			c.Say("-p " + held.forwards[i].String())
-		}
-	}
 	begin := time.Now()
 	p, err := start(path, c, rec, func(n fds) []string {
-		l := args(c, accel, held.forwards, n, sandbox)
+		l := args(c, accel, ports.qemu, n, sandbox)
 		c.verbose("starting " + path + " " + strings.Join(l, " "))
-		held.release() // as late as can be
+		ports.release() // as late as can be
 		return l
 	})
 	clear(rec)
@@ -130,7 +152,7 @@ func runOnce(c *Config, path string, accel Accel, sandbox bool) (*Result, error)
 		return nil, err
 	}
 	defer p.close()
-	m := &machine{c: c, p: p, ports: carry(c, p, begin), boot: bootTimeoutTCG}
+	m := &machine{c: c, p: p, ports: carry(c, p, begin), relay: ports.relay, boot: bootTimeoutTCG}
 	if accel.Name == KVM {
 		m.boot = bootTimeoutKVM
 	}
@@ -145,6 +167,7 @@ type machine struct {
 	c     *Config
 	p     *process
 	ports *ports
+	relay *relay.Relay
 	boot  time.Duration
 
 	hello     bool
@@ -222,6 +245,7 @@ func (m *machine) sayHello(version uint32) {
 		return
 	}
 	m.hello = true
+	m.relay.Open()
 }
 
 // signal passes a signal on. The second Ctrl-C ends the machine.
@@ -259,16 +283,27 @@ func (m *machine) askToStop(signo int) {
 }
 
 // drain waits until everything that QEMU wrote was handed on. A slow reader of
-// the program's output is waited for, unless the user wants the end.
+// the program's output is waited for, unless the user wants the end; one at the
+// other end of a connection for a while only.
 func (m *machine) drain() {
+	outputs := m.ports.done
+	var conns <-chan struct{}
+	if m.hello || m.exit != nil { // else QEMU may be started once more (Run)
+		conns = m.relay.End()
+	}
 	var limit <-chan time.Time
 	if m.killed || m.timedOut || m.bootLate {
 		limit = time.After(drainGrace)
 	}
-	for {
+	connLimit := time.After(connGrace)
+	for outputs != nil || conns != nil {
 		select {
-		case <-m.ports.done:
-			return
+		case <-outputs:
+			outputs = nil
+		case <-conns:
+			conns = nil
+		case <-connLimit:
+			conns = nil
 		case <-limit:
 			return
 		case s := <-m.c.Signals:

@@ -115,6 +115,17 @@ func TestEnds(t *testing.T) {
 		{[]string{"uart:" + trace, "status:1"}, "kernel bug", 120, "bug in the kernel", "goroutine 1 [running]:"},
 		{[]string{"uart:dump\n", "status:121"}, "kernel bug", 120, "bug in the kernel", "dump"},
 		{[]string{"hello"}, "kernel bug", 120, "reset itself", ""},
+		{[]string{"hello", "uart:early text\r\n\r\nout of memory: the kernel could not grow; give the machine more (-m); frames free 0000000000000000\r\n"},
+			"out of memory", 137, "out of memory: the kernel could not grow; give the machine more (-m)", ""},
+		{[]string{"uart:out of memory: the kernel could not grow; give it more\r\n", "status:1"}, "out of memory", 137, "could not grow; give it more", ""},
+		{[]string{"uart:early text\r\nskerry: this processor has no NX\r\n"}, "failed", 125, "this processor has no NX", ""},
+		{[]string{"uart:skerry: the boot record is damaged\x1b[2J\r\n", "status:121"}, "failed", 125, `the boot record is damaged\x1b[2J`, ""},
+		{[]string{"hello", "uart:early text\r\n\r\nkernel bug: no such trap\r\nvector 13\r\n", "status:121"}, "kernel bug", 120, "bug in the kernel", "kernel bug: no such trap\nvector 13"},
+		// The first of several words is the cause.
+		{[]string{"uart:panic: oh no\n\nskerry: after that\nout of memory: and this\n"}, "kernel bug", 120, "bug in the kernel", "panic: oh no"},
+		{[]string{"uart:out of memory: the heap\n\nfatal error: after that\n"}, "out of memory", 137, "out of memory: the heap", ""},
+		// An exit record counts more than what the serial port says.
+		{[]string{"hello", "uart:out of memory: x\n", "exit:4"}, "exited", 4, "", ""},
 		{[]string{"stderr:qemu: bad thing\n", "uart:text\n", "status:1"}, "failed", 125, "QEMU ended with status 1", "qemu: bad thing"},
 		{[]string{"kill:9"}, "failed", 125, "killed from outside", ""},
 		{[]string{"kill:15"}, "failed", 125, "QEMU was ended by SIGTERM", ""},
@@ -410,6 +421,26 @@ func TestStopTimeout(t *testing.T) {
 				t.Errorf("took %v", d)
 			}
 		})
+	}
+}
+
+func TestExitedMessages(t *testing.T) {
+	for _, c := range []struct {
+		e    bootrec.Exit
+		want string
+	}{
+		{bootrec.Exit{Reason: bootrec.Signaled, Signal: 11}, "the program was ended by SIGSEGV"},
+		{bootrec.Exit{Reason: bootrec.Signaled, Signal: 11, Message: "SIGSEGV at address 0x10 in thread 1"}, "the program was ended by SIGSEGV at address 0x10 in thread 1"},
+		{bootrec.Exit{Reason: bootrec.Signaled, Signal: 6, Message: "asked to"}, "the program was ended by SIGABRT: asked to"},
+		{bootrec.Exit{Reason: bootrec.OutOfMemory}, "out of memory (give the machine more with -m)"},
+		{bootrec.Exit{Reason: bootrec.OutOfMemory, Message: "page cache"}, "out of memory: page cache (give the machine more with -m)"},
+		{bootrec.Exit{Reason: bootrec.OutOfMemory, Message: "out of memory: of 64 MiB the program has 47 MiB (give the machine more: -m 128M)"},
+			"out of memory: of 64 MiB the program has 47 MiB (give the machine more: -m 128M)"},
+		{bootrec.Exit{Reason: bootrec.DeviceFailed, Message: "virtio-blk"}, "a device failed: virtio-blk"},
+	} {
+		if got := exited(c.e).Message; got != c.want {
+			t.Errorf("%q, expected %q", got, c.want)
+		}
 	}
 }
 

@@ -154,8 +154,12 @@ func args(k *Kernel, c *Config, initrd string, khz int) []string {
 		machine = "q35,usb=off,sata=off,smbus=off"
 	}
 	command := "console=ttyS0 quiet mitigations=off panic=-1 reboot=t random.trust_cpu=on tsc_early_khz=" + strconv.Itoa(khz)
+	smp := strconv.Itoa(cpus)
+	if cpus == 1 {
+		smp = "1,maxcpus=2" // as Skerry's launcher, which says why
+	}
 	a := []string{"-M", machine, "-accel", accel, "-cpu", cpu,
-		"-smp", strconv.Itoa(cpus), "-m", strconv.FormatInt(memory>>10, 10) + "K",
+		"-smp", smp, "-m", strconv.FormatInt(memory>>10, 10) + "K",
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", k.Image, "-initrd", initrd, "-append", command,
 		"-chardev", "socket,id=uart,fd=3", "-serial", "chardev:uart"}

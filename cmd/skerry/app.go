@@ -62,6 +62,7 @@ func (a *app) main(args []string) (status int) {
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
+	completion(root)
 	err := root.Execute()
 	var s statusError
 	switch {

@@ -25,7 +25,11 @@ most 5 GiB of them. Machines that run from one go on.`,
 			if err != nil {
 				return err
 			}
-			a.say(fmt.Sprintf("removed %d images, %s, from %s", n, size(bytes), cache.Dir))
+			images := fmt.Sprintf("%d images", n)
+			if n == 1 {
+				images = "1 image"
+			}
+			a.say(fmt.Sprintf("removed %s, %s, from %s", images, size(bytes), cache.Dir))
 			return nil
 		},
 	}

@@ -108,6 +108,9 @@ func settingValues(name string, v any, f *pflag.Flag) ([]string, error) {
 	one := func(v any) (string, error) {
 		switch v := v.(type) {
 		case string:
+			if f.Value.Type() == "bool" {
+				return "", errors.New("is not true or false (without quotes)")
+			}
 			return v, nil
 		case int64:
 			return fmt.Sprint(v), nil

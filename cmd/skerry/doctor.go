@@ -21,7 +21,7 @@ what to do about what is missing. It ends with status 125 if run would fail.`,
 		DisableFlagsInUseLine: true,
 		Args:                  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			list := append(vmm.Doctor(), checkKernel(), checkCache())
+			list := append(vmm.Doctor(cacheDir()), checkKernel(), checkCache())
 			if asJSON {
 				if err := writeJSON(a.stdout, list); err != nil {
 					return err
@@ -49,6 +49,16 @@ what to do about what is missing. It ends with status 125 if run would fail.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// cacheDir is where it is kept what is known of the host, "" if there is no such
+// folder.
+func cacheDir() string {
+	cache, err := image.DefaultCache()
+	if err != nil {
+		return ""
+	}
+	return cache.Dir
 }
 
 func checkKernel() vmm.Check {

@@ -27,7 +27,10 @@ func (e *environment) set(entry string) {
 // hold a value, which may be a secret.
 func (e *environment) add(what, s string) error {
 	name, _, found := strings.Cut(s, "=")
-	if name == "" || strings.IndexByte(s, 0) >= 0 || strings.ContainsAny(name, " \t\n") {
+	if name == "" {
+		return usage("%s: has no name (it is NAME=value, or NAME alone)", what)
+	}
+	if strings.IndexByte(s, 0) >= 0 || strings.ContainsAny(name, " \t\n") {
 		return usage("%s: is not NAME=value", what)
 	}
 	if !found {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -65,6 +66,7 @@ func (a *app) prepare(ctx context.Context, s *settings, program string, args []s
 	c.Name = im.Manifest.Name
 	c.CPUs, c.Memory, c.Machine, c.CPU = int(s.cpus), int64(s.memory), s.machine.word, s.cpu
 	c.Network, c.HostAccess, c.Forwards = s.network.word == "user", s.hostAccess, s.publish.list
+	c.CacheDir = cacheDir()
 	c.Extra = strings.Fields(os.Getenv(qemuVariable))
 	c.Timeout, c.StopTimeout = s.timeout.d, s.stopTimeout.d
 	c.Stdout, c.Stderr, c.Say = a.stdout, a.stderr, a.say
@@ -80,6 +82,10 @@ func (a *app) openImage(p *prepared, s *settings, src *image.Source, args []stri
 		return usage("--kernel %s: an image boots the kernel inside it (leave it out)", s.kernel)
 	}
 	if p.image, err = image.Open(src.Host); err != nil {
+		var e *image.Error
+		if errors.As(err, &e) && e.What == src.Host {
+			e.What = src.Typed
+		}
 		return err
 	}
 	p.image.Path = src.Typed

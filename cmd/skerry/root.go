@@ -25,21 +25,77 @@ else: no users, no shell, no second process.
 			if len(args) == 0 {
 				return nil
 			}
-			var names []string
-			for _, c := range cmd.Commands() {
-				if c.IsAvailableCommand() {
-					names = append(names, c.Name())
-				}
-			}
-			return usage("%s: is not a command%s", args[0], didYouMean(args[0], names, "to run a program: skerry run "+args[0]))
+			return usage("%s: is not a command%s", args[0], didYouMean(args[0], verbs(cmd), "to run a program: skerry run "+args[0]))
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cobra.AddTemplateFunc("wrapped", func(f *pflag.FlagSet) string { return f.FlagUsagesWrapped(100) })
+	cobra.AddTemplateFunc("wrapped", func(f *pflag.FlagSet) string {
+		// pflag writes flags whose value may be left out in its own way.
+		return strings.ReplaceAll(f.FlagUsagesWrapped(100), `--strace FILE[="-"]`, `--strace[=FILE]    `)
+	})
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", "Flags | wrapped"))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(cmd, err) })
+	root.SetHelpCommand(newHelp())
 	root.AddCommand(newRun(a), newBuild(a), newInspect(a), newDoctor(a), newClean(a), newVersion(a), newMan(a))
 	return root
+}
+
+// completion adds cobra's command, which by itself takes an unknown shell for a
+// wish for help. It keeps root's output, which is to be set before.
+func completion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() != "completion" {
+			continue
+		}
+		c.Use, c.DisableFlagsInUseLine = "completion SHELL", true
+		c.Short = "Print a script that completes command lines in a shell"
+		c.Long = "Completion prints a script that completes the command lines of skerry in bash, fish,\nPowerShell or zsh; `skerry completion SHELL --help` says how to use it."
+		c.RunE = func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("%s: is not a shell that completion knows%s", args[0], didYouMean(args[0], verbs(cmd), "bash, fish, powershell, zsh"))
+			}
+			return cmd.Help()
+		}
+		c.Args = cobra.ArbitraryArgs
+	}
+}
+
+// newHelp is `skerry help [COMMAND]`.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:                   "help [COMMAND]",
+		Short:                 "Show the help of a command",
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			root := cmd.Root()
+			of, rest, err := root.Find(args)
+			if err != nil || of == root && len(args) > 0 {
+				return usage("%s: is not a command%s", args[0], didYouMean(args[0], verbs(root), "skerry help lists them"))
+			}
+			if len(rest) > 0 {
+				return usage("%s: `skerry help` takes one command", rest[0])
+			}
+			of.InitDefaultHelpFlag()
+			return of.Help()
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return verbs(cmd.Root()), cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+}
+
+// verbs are the names of the commands that are shown.
+func verbs(root *cobra.Command) (names []string) {
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return names
 }
 
 // noArgs refuses arguments.

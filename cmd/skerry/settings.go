@@ -71,7 +71,7 @@ func (s *settings) imageFlags(f *pflag.FlagSet) {
 
 // runFlags are those of run alone.
 func (s *settings) runFlags(f *pflag.FlagSet) {
-	f.VarP(&s.publish, "publish", "p", "lead a port of the host to the machine; HOST alone is both, 0:GUEST picks one, /udp at the end is UDP; without -p nothing is reachable")
+	f.VarP(&s.publish, "publish", "p", "lead a port of the host to the machine; HOST alone is both, 0:GUEST picks one, an IPv6 address stands in brackets, /udp at the end is UDP; without -p nothing is reachable")
 	f.VarP(&s.memory, "memory", "m", "memory of the machine, with K, M or G")
 	f.Var(&s.cpus, "cpus", "number of CPUs (or --smp)")
 	f.Var(&s.cpus, "smp", "the same as --cpus")

@@ -164,7 +164,11 @@ func (e *envValue) Set(s string) error {
 	if e.file {
 		return e.list.readFile(s)
 	}
-	return e.list.add("-e "+envName(s), s)
+	what := "-e " + envName(s)
+	if envName(s) == "" {
+		what = "-e"
+	}
+	return e.list.add(what, s)
 }
 
 func envName(s string) string {

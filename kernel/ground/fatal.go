@@ -2,6 +2,7 @@ package ground
 
 import (
 	"skerry/kernel/ground/arch"
+	"skerry/kernel/ground/frame"
 )
 
 // com1 is the first serial port, a 16550: text from before and after the time
@@ -37,6 +38,13 @@ func gHex(v uint64) {
 	for s := 60; s >= 0; s -= 4 {
 		gPutc(digits[v>>uint(s)&15])
 	}
+}
+
+func gDecimal(v uint64) {
+	if v >= 10 {
+		gDecimal(v / 10)
+	}
+	gPutc(byte('0' + v%10))
 }
 
 func gPut(name string, v uint64) {
@@ -108,11 +116,17 @@ func gDead(rp uintptr) {
 	gBug("double fault or machine check", regsAt(rp), uint64(arch.ReadCR2()))
 }
 
-// gOutOfMemory: the Go heap could not grow although it may use the reserve.
+// gOutOfMemory: the Go heap could not grow although it may use the reserve. It is
+// the last resort; kernel/machine ends the program before, if it is given the time.
 func gOutOfMemory() {
-	s := uint64(0)
-	gPut("\r\nout of memory: the kernel could not grow; give the machine more (-m); frames free ", s)
-	gPuts("\r\n")
+	s := frame.Read()
+	gPuts("\r\nout of memory: the kernel could not grow; the program and its files have ")
+	gDecimal(uint64(s.User+s.Cache+s.RootFS) * frame.Size >> 10)
+	gPuts(" KiB of ")
+	gDecimal(uint64(s.Total) * frame.Size >> 10)
+	gPuts(", the kernel ")
+	gDecimal(uint64(s.Kernel+s.Heap) * frame.Size >> 10)
+	gPuts(" (give the machine more: -m)\r\n")
 	gReset()
 }
 

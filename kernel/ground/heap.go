@@ -1,6 +1,8 @@
 package ground
 
 import (
+	"sync/atomic"
+
 	"skerry/kernel/ground/arch"
 	"skerry/kernel/ground/frame"
 )
@@ -113,6 +115,9 @@ func demand(va uintptr) bool {
 	if f == 0 {
 		gOutOfMemory()
 	}
+	if mark := atomic.LoadInt64(&lowMark); mark != 0 && frame.FreeFrames() < mark {
+		gLowMemory(mark)
+	}
 	fl := mem.Lock()
 	e := pte(va, true)
 	if e == nil {
@@ -129,6 +134,36 @@ func demand(va uintptr) bool {
 		f.Unref() // another CPU was first
 	}
 	return true
+}
+
+// lowMark and lowLine are what WatchMemory set: raise device line lowLine once
+// when fewer than lowMark frames are free. A lowMark of 0 watches nothing.
+var (
+	lowMark int64
+	lowLine uint32
+)
+
+// WatchMemory has device line raised, as if its device had interrupted, as soon
+// as the Go heap's growth leaves fewer than frames free; once, until it is called
+// again. Whoever waits for the line gives memory back or ends the program.
+func WatchMemory(line int, frames int64) {
+	atomic.StoreUint32(&lowLine, uint32(line)&63)
+	atomic.StoreInt64(&lowMark, frames)
+}
+
+// gLowMemory raises the line. The lock may be held by whoever faulted, or be
+// contended; then the next page that the heap needs raises it.
+func gLowMemory(mark int64) {
+	fl, ok := sched.TryLock()
+	if !ok {
+		return
+	}
+	if atomic.CompareAndSwapInt64(&lowMark, mark, 0) {
+		atomic.OrUint64(&irqPending, 1<<atomic.LoadUint32(&lowLine))
+		me().slow |= slowIRQ
+		gIRQWake()
+	}
+	sched.Unlock(fl)
 }
 
 // ensure makes [va, va+n) of the runtime's memory present.

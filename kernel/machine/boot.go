@@ -39,6 +39,7 @@ type Machine struct {
 	// started is when the program began, on the monotonic clock.
 	started int64
 	source  *source
+	signals signals
 
 	rng    *rng.Source
 	errs   []error

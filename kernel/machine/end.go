@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"sync"
 	"time"
 
 	"skerry/bootrec"
@@ -19,11 +20,7 @@ const patience = 60 * time.Second
 // handlers is what the launcher can ask for.
 func (m *Machine) handlers() ports.Handlers {
 	return ports.Handlers{
-		Signal: func(signo int) {
-			if p := task.The; p != nil {
-				go p.Kill(&task.SigInfo{Signo: int32(signo), Code: task.SI_USER})
-			}
-		},
+		Signal: m.signals.arrive,
 		Stop:   func() { go m.End(&bootrec.Exit{Reason: bootrec.Stopped}) },
 		HangUp: ground.Reset,
 		Time: func(t bootrec.Time) {
@@ -34,6 +31,45 @@ func (m *Machine) handlers() ports.Handlers {
 			}
 		},
 	}
+}
+
+// signals are those that the launcher sends. What comes before the program's
+// first thread is there waits for it.
+type signals struct {
+	mu      sync.Mutex
+	started bool
+	early   []int
+}
+
+// maxEarly bounds how many signals wait; more would not count twice anyway, but
+// for real-time ones.
+const maxEarly = 64
+
+// arrive takes a signal. It must not block, hence the goroutine.
+func (s *signals) arrive(signo int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.started:
+		go sendSignal(signo)
+	case len(s.early) < maxEarly:
+		s.early = append(s.early, signo)
+	}
+}
+
+// start sends what came early.
+func (s *signals) start() {
+	s.mu.Lock()
+	early := s.early
+	s.started, s.early = true, nil
+	s.mu.Unlock()
+	for _, signo := range early {
+		sendSignal(signo)
+	}
+}
+
+func sendSignal(signo int) {
+	task.The.Kill(&task.SigInfo{Signo: int32(signo), Code: task.SI_USER})
 }
 
 // onExit is task's hook: the program has ended.
@@ -55,6 +91,7 @@ func (m *Machine) End(e *bootrec.Exit) {
 	if !m.once.CompareAndSwap(false, true) {
 		select {}
 	}
+	m.unfinished()
 	m.Ports.Exit(e, patience)
 	ground.Reset()
 }

@@ -3,6 +3,7 @@ package machine
 import (
 	"net/netip"
 	"strconv"
+	"sync"
 	"time"
 
 	"skerry/bootrec"
@@ -36,10 +37,8 @@ func (m *Machine) Network() {
 		Memory:   int64(m.Record.Memory),
 		Random:   m.Pool.Read,
 		Events: stack.Events{
-			Log: m.Ports.Log,
-			Denied: func(proto uint8, to netip.AddrPort) {
-				m.Ports.Notice("denied a connection to " + to.String() + " (the host's own services; --host-access allows them)")
-			},
+			Log:    m.Ports.Log,
+			Denied: func(proto uint8, to netip.AddrPort) { m.denied(to) },
 			Link: func(up bool) {
 				if !up {
 					m.Ports.Log("the network link is down")
@@ -64,6 +63,53 @@ func (m *Machine) Network() {
 	if cfg.DHCP && cfg.Device != nil && !st.Configured(wait.Now()+int64(leaseTime)) {
 		m.Ports.Log("no address by DHCP yet; the program starts without one")
 	}
+}
+
+// Bounds of what is told of denied destinations: how often of each one, and of how
+// many different ones. All of them are counted (stack.Egress.Denied).
+const (
+	deniedTold  = 3
+	deniedPeers = 64
+)
+
+// denials counts what was told.
+type denials struct {
+	mu    sync.Mutex
+	count map[netip.AddrPort]int
+}
+
+// again counts a denial and answers how often the destination was seen before;
+// deniedTold if there are too many destinations to remember.
+func (d *denials) again(to netip.AddrPort) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, known := d.count[to]
+	if !known && len(d.count) >= deniedPeers {
+		return deniedTold
+	}
+	if d.count == nil {
+		d.count = map[netip.AddrPort]int{}
+	}
+	if n < deniedTold {
+		d.count[to] = n + 1
+	}
+	return n
+}
+
+// told is what denied has told of.
+var told denials
+
+// denied tells the user of a destination that the program may not reach.
+func (m *Machine) denied(to netip.AddrPort) {
+	n := told.again(to)
+	if n >= deniedTold {
+		return
+	}
+	line := "denied a connection to " + to.String() + " (the host's own services; --host-access allows them)"
+	if n == deniedTold-1 {
+		line += "; further ones are not shown"
+	}
+	m.Ports.Notice(line)
 }
 
 // socketRefused tells of a socket that the model has no place for.

@@ -54,10 +54,14 @@ func (m *Machine) newSpace() *mm.Space {
 	usermem.Resolve = s.Resolve
 	task.SharedKey = func(addr uintptr) (obj, off uintptr, ok bool) {
 		i, ok := s.Find(addr)
-		if !ok || !i.Shared || i.File == nil {
+		if !ok || !i.Shared {
 			return 0, 0, false
 		}
-		return identity(i.File), uintptr(i.Offset) + addr - i.Start, true
+		off = uintptr(i.Offset) + addr - i.Start
+		if i.Object != 0 {
+			return uintptr(i.Object)<<1 | 1, off, true // odd, as no address of a file is
+		}
+		return identity(i.File), off, i.File != nil
 	}
 	return s
 }
@@ -104,7 +108,7 @@ func (m *Machine) standardStreams(fs *vfs.Context) {
 	for _, s := range []struct {
 		f    vfs.File
 		mode uint32
-	}{{ports.Stdin{}, abi.O_RDONLY}, {m.Ports.Stdout(), abi.O_WRONLY}, {m.Ports.Stderr(), abi.O_WRONLY}} {
+	}{{ports.NewStdin(), abi.O_RDONLY}, {m.Ports.Stdout(), abi.O_WRONLY}, {m.Ports.Stderr(), abi.O_WRONLY}} {
 		if _, e := fs.Files.Install(vfs.NewDescription(s.f, s.mode), false); e != abi.OK {
 			panic("machine: no descriptors in an empty table")
 		}
@@ -145,6 +149,7 @@ func (m *Machine) load(p *task.Process, fs *vfs.Context) *loader.Error {
 	m.started = ground.Nanotime()
 	m.source.exe, _ = fs.Lookup(m.Record.Program)
 	t.Start()
+	m.signals.start()
 	return nil
 }
 

@@ -3,7 +3,6 @@ package machine
 import (
 	"strconv"
 
-	"skerry/kernel/ground/frame"
 	"skerry/kernel/task"
 )
 
@@ -46,14 +45,4 @@ func (m *Machine) signalMessage(s *task.Status) string {
 		}
 	}
 	return msg + " in thread " + strconv.Itoa(int(s.Thread.TID)) + " at " + place(task.The.MM, s.Thread.Ctx.Regs.RIP)
-}
-
-// memoryMessage says how much there was and what to do.
-func (m *Machine) memoryMessage() string {
-	s := frame.Read()
-	mib := func(n int64) string { return strconv.FormatInt(n*frame.Size>>20, 10) + " MiB" }
-	all := m.Record.Memory >> 20
-	return "out of memory: of " + strconv.FormatUint(all, 10) + " MiB the program has " + mib(s.User) + ", its files in memory " +
-		mib(s.Cache+s.RootFS) + ", the kernel " + mib(s.Kernel+s.Heap) + " (give the machine more: -m " +
-		strconv.FormatUint(max(all*2, 64), 10) + "M)"
 }

@@ -84,9 +84,13 @@ func (s *source) Thread(tid int32) (procfs.Thread, bool) {
 	return r, true
 }
 
-// Current is the calling thread: unknown, since a lookup carries no caller, so
-// /proc/thread-self is there and leads nowhere.
-func (s *source) Current() int32 { return 0 }
+// Current is the calling thread, 0 for the kernel itself.
+func (s *source) Current() int32 {
+	if t := task.The.Current(); t != nil {
+		return t.TID
+	}
+	return 0
+}
 
 // Map is the first mapping that ends above addr.
 func (s *source) Map(addr uintptr) (procfs.Mapping, bool) {

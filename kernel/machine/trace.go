@@ -1,7 +1,9 @@
 package machine
 
 import (
+	"bytes"
 	"strconv"
+	"time"
 
 	"skerry/kernel/abi"
 	"skerry/kernel/ground"
@@ -23,11 +25,17 @@ func (m *Machine) trace() {
 		t.TraceStart = ground.Nanotime()
 		if nr == abi.SYS_EXIT || nr == abi.SYS_EXIT_GROUP {
 			m.Ports.Strace(dec.NoReturn(t.TraceLine))
+			return
 		}
+		line := bytes.Clone(t.TraceLine)
+		t.Traced.Store(&line)
 	}
 	task.Trace.Exit = func(t *task.Thread, nr uint64, a *[6]uintptr, v uintptr, e abi.Errno) {
 		if nr == abi.SYS_EXIT || nr == abi.SYS_EXIT_GROUP {
 			return
+		}
+		if t.Traced.Swap(nil) == nil {
+			return // the program has ended, and unfinished has printed it
 		}
 		ret := int64(v)
 		if e != abi.OK {
@@ -41,6 +49,27 @@ func (m *Machine) trace() {
 		m.Ports.Strace(dec.Signal(append(b, ' '), info))
 	}
 	task.SetTracing()
+}
+
+// unfinished prints the calls that go on while the program ends. It waits for
+// the launcher to take them, but not for long.
+func (m *Machine) unfinished() {
+	if p := task.The; m.Record.Trace && p != nil {
+		done := make(chan struct{})
+		go func() {
+			dec := &strace.Decoder{}
+			p.Each(func(t *task.Thread) {
+				if line := t.Traced.Swap(nil); line != nil {
+					m.Ports.Strace(dec.Unfinished(*line))
+				}
+			})
+			close(done)
+		}()
+		select {
+		case <-done:
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // number is a call's number as an int, out of range for what no table has.

@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"strconv"
+
 	"skerry/bootrec"
 	"skerry/kernel/abi"
 	"skerry/kernel/fs/devfs"
@@ -12,6 +14,7 @@ import (
 	"skerry/kernel/ground"
 	"skerry/kernel/ground/frame"
 	"skerry/kernel/hw/virtio/blk"
+	"skerry/kernel/syscalls"
 	"skerry/kernel/vfs"
 	"skerry/kernel/vfs/pagecache"
 )
@@ -72,6 +75,7 @@ func (m *Machine) Files() *vfs.Context {
 	mount("/dev/shm", tmpfs.New(tmpfs.Options{}))
 	mount("/tmp", tmpfs.New(tmpfs.Options{}))
 	mount("/run", tmpfs.New(tmpfs.Options{Mode: 0o755}))
+	syscalls.Memfd = tmpfs.New(tmpfs.Options{}).Memfd
 	m.source = &source{m: m}
 	m.Pool.Read(m.source.bootID[:])
 	st := m.Net.Stack
@@ -79,7 +83,10 @@ func (m *Machine) Files() *vfs.Context {
 		Source: m.source, Context: c,
 		Types: []string{"erofs", "tmpfs", "devtmpfs", "proc", "sysfs"},
 		Net: map[string]func() []byte{"dev": st.ProcDev, "route": st.ProcRoute, "ipv6_route": st.ProcIPv6Route,
-			"if_inet6": st.ProcIfInet6, "arp": st.ProcARP, "snmp": st.ProcSNMP},
+			"if_inet6": st.ProcIfInet6, "arp": st.ProcARP, "snmp": st.ProcSNMP, "unix": m.Net.Unix.ProcUnix,
+			"tcp": func() []byte { return m.Net.Inet.ProcTCP(false) }, "tcp6": func() []byte { return m.Net.Inet.ProcTCP(true) },
+			"udp": func() []byte { return m.Net.Inet.ProcUDP(false) }, "udp6": func() []byte { return m.Net.Inet.ProcUDP(true) }},
+		Sysctl: m.networkSettings(),
 	}))
 	mount("/sys", sysfs.New(sysfs.Options{
 		CPUs: ground.CPUs(),
@@ -90,6 +97,32 @@ func (m *Machine) Files() *vfs.Context {
 		HugePages: m.huge(),
 	}))
 	return c
+}
+
+// networkSettings are the files of /proc/sys/net that libraries read; the values
+// are the network's own.
+func (m *Machine) networkSettings() map[string]func() []byte {
+	line := func(n ...int) func() []byte {
+		var b []byte
+		for i, v := range n {
+			if i > 0 {
+				b = append(b, '\t')
+			}
+			b = strconv.AppendInt(b, int64(v), 10)
+		}
+		b = append(b, '\n')
+		return func() []byte { return b }
+	}
+	buf := m.Net.Stack.Buffers()
+	const least = 4096
+	return map[string]func() []byte{
+		"net/core/somaxconn":    line(m.Net.Inet.Backlog()),
+		"net/core/rmem_default": line(buf.Other), "net/core/rmem_max": line(buf.Other),
+		"net/core/wmem_default": line(buf.Other), "net/core/wmem_max": line(buf.Other),
+		"net/ipv4/tcp_rmem":   line(least, buf.TCPRecv, buf.TCPRecvMax),
+		"net/ipv4/tcp_wmem":   line(least, buf.TCPSend, buf.TCPSendMax),
+		"net/ipv6/bindv6only": line(0),
+	}
 }
 
 // layers is the root as the program sees it: the image, over it what was added

@@ -91,7 +91,7 @@ func TestLimits(t *testing.T) {
 	m.SetLimit(LimitData, unlimited)
 
 	// Heuristic overcommit.
-	over := uintptr(frame.Total() + 1)
+	over := uintptr(max(frame.Total(), sparseTable) + 1)
 	errno(t, "more than the machine", mmap(0, over, rw, mapPrivate), abi.ENOMEM)
 	errno(t, "with MAP_NORESERVE", mmap(0, over, rw, mapPrivate|mapNoReserve), abi.OK)
 	errno(t, "read-only", mmap(1<<41, over, protRead, mapPrivate|mapFixed), abi.OK)

@@ -5,11 +5,20 @@ import (
 	"skerry/kernel/ground/frame"
 )
 
+// DisableHuge is PR_SET_THP_DISABLE: no further 2 MiB pages while it is set.
+func (s *Space) DisableHuge(on bool) { s.noHuge.Store(on) }
+
+// HugeDisabled reports what DisableHuge set.
+func (s *Space) HugeDisabled() bool { return s.noHuge.Load() }
+
+// wantsHuge reports whether large regions get 2 MiB pages at all.
+func (s *Space) wantsHuge() bool { return s.opt.Huge && !s.noHuge.Load() }
+
 // hugeFits reports whether the 2 MiB around addr may become one page: all of it
 // lies in the vma, and enough memory is free that rounding up does no harm.
 func (s *Space) hugeFits(v *vma, addr uintptr) bool {
 	base := addr &^ hugeMask
-	return s.opt.Huge && v.flags&(vmNoHuge|vmGrowsDown) == 0 &&
+	return s.wantsHuge() && v.flags&(vmNoHuge|vmGrowsDown) == 0 &&
 		base >= v.start && base+hugeSize <= v.end &&
 		!atReserve(entries+frame.Total()/8)
 }

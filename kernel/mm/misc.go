@@ -1,6 +1,8 @@
 package mm
 
 import (
+	"slices"
+
 	"skerry/kernel/abi"
 	"skerry/kernel/vfs"
 )
@@ -111,6 +113,50 @@ func (s *Space) leaf(addr uintptr) uint64 {
 		return settled(entry(tableOf(e), addr, pageShift))
 	}
 	return e
+}
+
+// SealRelro names a range that the program makes read-only once it has relocated
+// itself (PT_GNU_RELRO): when that happens the range is sealed, so that it stays
+// so. For the loader, before the program runs.
+func (s *Space) SealRelro(start, end uintptr) {
+	s.mu.Lock()
+	s.relro = append(s.relro, [2]uintptr{start, end})
+	s.unlock()
+}
+
+// sealRelro seals the named ranges that a change to [start, end) has left without
+// a writable page. Without room for another vma the range stays unsealed. The
+// caller holds mu for writing.
+func (s *Space) sealRelro(start, end uintptr) {
+	for i := 0; i < len(s.relro); i++ {
+		r := s.relro[i]
+		if end <= r[0] || r[1] <= start || !s.readOnly(r[0], r[1]) {
+			continue
+		}
+		for at := r[0]; at < r[1]; {
+			v := s.lookup(at)
+			to := min(r[1], v.end)
+			if s.reflag(v, at, to, vmSealed, 0) != abi.OK {
+				return
+			}
+			at = to
+		}
+		s.relro = slices.Delete(s.relro, i, i+1)
+		i--
+	}
+}
+
+// readOnly reports whether all of [start, end) is mapped without the right to
+// write. The caller holds mu.
+func (s *Space) readOnly(start, end uintptr) bool {
+	for at := start; at < end; {
+		v := s.lookup(at)
+		if v == nil || v.prot&protWrite != 0 {
+			return false
+		}
+		at = v.end
+	}
+	return true
 }
 
 // Seal makes the mappings of [addr, addr+n) immutable, mseal(2): they cannot be

@@ -115,7 +115,10 @@ func (s *Space) prepare(r *Request) (m mapping, e abi.Errno) {
 	if e != abi.OK {
 		return m, e
 	}
-	if e = s.firstGrant(&m.flags, m.prot, r.File == nil); e != abi.OK {
+	if e = s.firstGrant(&m.flags, m.prot, r.File == nil); e == abi.OK && s.gainsExec(m.prot, m.prot) {
+		e = abi.EACCES
+	}
+	if e != abi.OK {
 		m.denied = RuleWriteExec
 	}
 	return m, e
@@ -166,9 +169,13 @@ func (s *Space) prepareFile(r *Request, m *mapping) abi.Errno {
 	switch {
 	case shared:
 		m.flags |= vmShared
-		if r.Writable && r.File.MayWriteShared() {
+		switch {
+		case r.Writable && r.File.MayWriteShared():
 			m.flags |= vmMayWrite
-		} else if m.prot&protWrite != 0 {
+		case m.prot&protWrite == 0:
+		case r.Writable:
+			return abi.EPERM // sealed: memfd_create(2)
+		default:
 			return abi.EACCES
 		}
 	case r.File.Executable():
@@ -226,6 +233,17 @@ func (s *Space) firstGrant(flags *uint32, prot uint8, anonymous bool) abi.Errno 
 	}
 	*flags = f
 	return abi.OK
+}
+
+// RefuseExecGain is PR_MDWE_REFUSE_EXEC_GAIN of prctl(2), for good: from now on
+// nothing is mapped writable and executable at once, and memory that is not
+// executable does not become so.
+func (s *Space) RefuseExecGain() { s.noExecGain.Store(true) }
+
+// gainsExec reports whether a change of protection is what RefuseExecGain rules
+// out. For a new mapping both are the same.
+func (s *Space) gainsExec(old, new uint8) bool {
+	return new&protExec != 0 && (new&protWrite != 0 || old&protExec == 0) && s.noExecGain.Load()
 }
 
 // mapLocked places and makes the mapping. The caller holds mu for writing.

@@ -165,6 +165,7 @@ func (d *driver) doMmap(lo, hi int, addr, n uintptr) (got, want abi.Errno) {
 		b = d.files[d.rng.Intn(len(d.files))]
 		index = uint64(d.rng.Intn(36))
 		r.File, r.Name, r.Offset = b.mapper(), b.name, index<<pageShift
+		r.Writable = r.File.MayWriteShared() // files of the root are never open for writing
 	} else {
 		r.Flags |= mapAnonymous
 		if shared {

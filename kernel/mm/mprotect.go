@@ -67,6 +67,7 @@ func (s *Space) protect(start, end uintptr, prot uint8, grows uint32, d *Denial)
 	}
 	var g gather
 	e := abi.OK
+	first := start
 	for start < end {
 		v = s.lookup(start)
 		if v == nil {
@@ -80,13 +81,20 @@ func (s *Space) protect(start, end uintptr, prot uint8, grows uint32, d *Denial)
 		start = to
 	}
 	s.finish(&g)
+	if len(s.relro) != 0 && prot&protWrite == 0 {
+		s.sealRelro(first, start)
+	}
 	return e
 }
 
 // protectOne changes [start, end) of one vma.
 func (s *Space) protectOne(g *gather, v *vma, start, end uintptr, prot uint8, d *Denial) abi.Errno {
 	flags := v.flags
-	if e := s.firstGrant(&flags, prot, v.anonymous()); e != abi.OK {
+	e := s.firstGrant(&flags, prot, v.anonymous())
+	if e == abi.OK && s.gainsExec(v.prot, prot) {
+		e = abi.EACCES
+	}
+	if e != abi.OK {
 		// A shared mapping of a file opened read-only is refused by everyone.
 		if prot&protExec != 0 || v.flags&vmShared == 0 {
 			s.describe(d, RuleWriteExec, v, start, end)
@@ -106,7 +114,7 @@ func (s *Space) protectOne(g *gather, v *vma, start, end uintptr, prot uint8, d 
 			return abi.ENOMEM
 		}
 	}
-	v, e := s.isolate(v, start, end)
+	v, e = s.isolate(v, start, end)
 	if e != abi.OK {
 		return e
 	}

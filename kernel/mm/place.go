@@ -44,7 +44,7 @@ func (s *Space) place(r *Request, m *mapping) uintptr {
 		}
 	}
 	align := uintptr(pageSize)
-	if s.opt.Huge && r.File == nil && m.flags&vmShared == 0 && m.len >= hugeSize && m.len&hugeMask == 0 && guard == 0 {
+	if s.wantsHuge() && r.File == nil && m.flags&vmShared == 0 && m.len >= hugeSize && m.len&hugeMask == 0 && guard == 0 {
 		align = hugeSize
 	}
 	a := s.placeBelow(n, align)

@@ -102,7 +102,10 @@ type Space struct {
 
 	// Under mu.
 	brkStart, brkEnd uintptr // the heap, in bytes
-	futureLock       uint32  // vmLocked and vmOnFault of MCL_FUTURE
+	noExecGain       atomic.Bool
+	noHuge           atomic.Bool
+	relro            [][2]uintptr // to be sealed when they become read-only
+	futureLock       uint32       // vmLocked and vmOnFault of MCL_FUTURE
 
 	limit [limits]atomic.Uint64
 
@@ -197,10 +200,15 @@ func (s *Space) mayWrite(prot uint8, flags uint32, n uint64) bool {
 
 // overcommitted applies heuristic overcommit (vm.overcommit_memory 0, Linux
 // Documentation/mm/overcommit-accounting.rst): one request for private writable
-// memory larger than the machine is refused, everything else is not.
+// memory larger than the machine is refused, everything else is not. Machines
+// smaller than sparseTable pass for that large: language runtimes make tables of
+// that size, of which they touch a few pages (Go's arena map has 32 MiB).
 func overcommitted(prot uint8, flags uint32, n uint64) bool {
-	return prot&protWrite != 0 && flags&(vmShared|vmNoReserve) == 0 && n > uint64(frame.Total())
+	return prot&protWrite != 0 && flags&(vmShared|vmNoReserve) == 0 && n > max(uint64(frame.Total()), sparseTable)
 }
+
+// sparseTable is 64 MiB, in pages.
+const sparseTable = 64 << 20 >> pageShift
 
 // mayLock checks RLIMIT_MEMLOCK for n more locked pages.
 func (s *Space) mayLock(n uint64) bool {

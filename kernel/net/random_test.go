@@ -18,12 +18,15 @@ import (
 	"skerry/kernel/usermem"
 )
 
-func newNet(t testing.TB) *Net {
+func newNet(t testing.TB) *Net { return newNetOf(t, 64<<20) }
+
+// newNetOf is the sockets of a machine with so much memory.
+func newNetOf(t testing.TB, memory int64) *Net {
 	var mu sync.Mutex
 	rng := rand.New(rand.NewSource(7))
 	dev := nettest.NewWire(nic.Caps{}, 1500, func(nettest.Frame) {})
 	st := stack.New(stack.Config{
-		Device: dev, Memory: 64 << 20,
+		Device: dev, Memory: memory,
 		V4:     stack.Iface{Addr: netip.MustParsePrefix("10.0.2.15/24"), Gateway: netip.MustParseAddr("10.0.2.2")},
 		V6:     stack.Iface{Addr: netip.MustParsePrefix("fd00::15/64"), Gateway: netip.MustParseAddr("fd00::2")},
 		Deny:   []netip.Prefix{netip.MustParsePrefix("10.0.2.3/32")},

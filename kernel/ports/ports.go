@@ -60,8 +60,8 @@ func Open(t virtio.Transport, h Handlers, failed func(why string)) (*Ports, erro
 		return nil, err
 	}
 	p.con = c
-	p.out = newStream(c.Port(bootrec.FirstPort+bootrec.PortStdout), 1)
-	p.err = newStream(c.Port(bootrec.FirstPort+bootrec.PortStderr), 2)
+	p.out = newStream(c.Port(bootrec.FirstPort + bootrec.PortStdout))
+	p.err = newStream(c.Port(bootrec.FirstPort + bootrec.PortStderr))
 	p.ctl = c.Port(bootrec.FirstPort + bootrec.PortControl)
 	p.log.start(c.Port(bootrec.FirstPort + bootrec.PortLog))
 	return p, nil

@@ -1,6 +1,7 @@
 package ports
 
 import (
+	"strconv"
 	"sync"
 
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -12,7 +13,7 @@ import (
 )
 
 // stream is standard output or standard error: to the program the writing end
-// of a pipe.
+// of a pipe whose reader is outside of the machine.
 type stream struct {
 	vfs.BaseFile
 	port *console.Port
@@ -21,7 +22,7 @@ type stream struct {
 	buf  [4096]byte
 }
 
-func newStream(p *console.Port, ino uint64) *stream { return &stream{port: p, ino: ino} }
+func newStream(p *console.Port) *stream { return &stream{port: p, ino: vfs.NewIno()} }
 
 // Stdout and Stderr are the files behind descriptors 1 and 2.
 func (p *Ports) Stdout() vfs.File { return p.out }
@@ -69,15 +70,33 @@ func (s *stream) Write(v *usermem.Vec, _ int64) (int, abi.Errno) {
 // Read answers EBADF: the descriptor is open for writing only.
 func (s *stream) Read(*usermem.Vec, int64) (int, abi.Errno) { return 0, abi.EBADF }
 
-// Stat shows a pipe.
-func (s *stream) Stat(st *abi.Stat) abi.Errno {
-	*st = pipeStat(s.ino)
-	return abi.OK
+// Stream makes blocking writes complete, as on a pipe.
+func (s *stream) Stream() bool { return true }
+
+// Name is what /proc/self/fd shows.
+func (s *stream) Name() string { return pipeName(s.ino) }
+
+// Reopen is open(2) of /dev/stdout and its like: for writing only, since what is
+// in this pipe is the launcher's to read.
+func (s *stream) Reopen(flags uint32) (vfs.File, abi.Errno) {
+	return reopen(s, flags, abi.O_WRONLY)
 }
 
-func pipeStat(ino uint64) abi.Stat {
-	return abi.Stat{Dev: 13, Ino: ino, Nlink: 1, Mode: abi.S_IFIFO | 0o600, UID: abi.ID, GID: abi.ID, Blksize: 4096}
+// reopen opens f again if that asks for the one access mode that it has.
+func reopen(f vfs.File, flags, mode uint32) (vfs.File, abi.Errno) {
+	switch m := flags & abi.O_ACCMODE; {
+	case m == abi.O_ACCMODE:
+		return nil, abi.EINVAL
+	case m != mode:
+		return nil, abi.EACCES
+	}
+	return f, abi.OK
 }
+
+// Stat shows a pipe.
+func (s *stream) Stat(st *abi.Stat) abi.Errno { return vfs.PipeStat(st, s.ino) }
+
+func pipeName(ino uint64) string { return "pipe:[" + strconv.FormatUint(ino, 10) + "]" }
 
 // Readiness is the port's.
 func (s *stream) Readiness(m waiter.EventMask) waiter.EventMask {
@@ -90,20 +109,37 @@ func (s *stream) EventRegister(e *waiter.Entry) error { return s.port.EventRegis
 // EventUnregister undoes EventRegister.
 func (s *stream) EventUnregister(e *waiter.Entry) { s.port.EventUnregister(e) }
 
-// Stdin is what descriptor 0 is: a pipe that nobody writes to, at its end.
-type Stdin struct{ vfs.BaseFile }
+// stdin is what descriptor 0 is: a pipe that nobody writes to, at its end.
+type stdin struct {
+	vfs.BaseFile
+	ino uint64
+}
+
+// NewStdin makes the file behind descriptor 0.
+func NewStdin() vfs.File { return &stdin{ino: vfs.NewIno()} }
 
 // Read is at end of file.
-func (Stdin) Read(*usermem.Vec, int64) (int, abi.Errno) { return 0, abi.OK }
+func (s *stdin) Read(*usermem.Vec, int64) (int, abi.Errno) { return 0, abi.OK }
 
 // Write answers EBADF: the descriptor is open for reading only.
-func (Stdin) Write(*usermem.Vec, int64) (int, abi.Errno) { return 0, abi.EBADF }
+func (s *stdin) Write(*usermem.Vec, int64) (int, abi.Errno) { return 0, abi.EBADF }
 
 // Stat shows a pipe.
-func (Stdin) Stat(st *abi.Stat) abi.Errno {
-	*st = pipeStat(0)
-	return abi.OK
+func (s *stdin) Stat(st *abi.Stat) abi.Errno { return vfs.PipeStat(st, s.ino) }
+
+// Name is what /proc/self/fd shows.
+func (s *stdin) Name() string { return pipeName(s.ino) }
+
+// Reopen is open(2) of /dev/stdin: for reading only.
+func (s *stdin) Reopen(flags uint32) (vfs.File, abi.Errno) { return reopen(s, flags, abi.O_RDONLY) }
+
+// Ioctl knows FIONREAD: nothing is there to read.
+func (s *stdin) Ioctl(cmd uint32, arg uintptr) (uintptr, abi.Errno) {
+	if cmd != vfs.FIONREAD {
+		return 0, abi.ENOTTY
+	}
+	return 0, usermem.Store32(arg, 0)
 }
 
 // Readiness shows a pipe whose last writer is gone.
-func (Stdin) Readiness(m waiter.EventMask) waiter.EventMask { return m&0 | waiter.EventHUp }
+func (s *stdin) Readiness(m waiter.EventMask) waiter.EventMask { return m&0 | waiter.EventHUp }

@@ -16,6 +16,12 @@ var eventCalls = []entry{
 	{abi.SYS_TIMERFD_CREATE, sysTimerfdCreate, ""},
 	{abi.SYS_TIMERFD_SETTIME, sysTimerfdSettime, "no TFD_TIMER_CANCEL_ON_SET"},
 	{abi.SYS_TIMERFD_GETTIME, sysTimerfdGettime, ""},
+	{abi.SYS_SIGNALFD, sysSignalfd, ""},
+	{abi.SYS_SIGNALFD4, sysSignalfd4, ""},
+	{abi.SYS_INOTIFY_INIT, sysInotifyInit, ""},
+	{abi.SYS_INOTIFY_INIT1, sysInotifyInit1, ""},
+	{abi.SYS_INOTIFY_ADD_WATCH, sysInotifyAddWatch, ""},
+	{abi.SYS_INOTIFY_RM_WATCH, sysInotifyRmWatch, ""},
 	{abi.SYS_EPOLL_CREATE, sysEpollCreate, ""},
 	{abi.SYS_EPOLL_CREATE1, sysEpollCreate1, ""},
 	{abi.SYS_EPOLL_CTL, sysEpollCtl, ""},
@@ -44,8 +50,6 @@ func sysPipe2(t *task.Thread, addr, flags, _, _, _, _ uintptr) (uintptr, abi.Err
 func installPair(t *task.Thread, addr uintptr, a, b *vfs.Description, cloexec bool) (uintptr, abi.Errno) {
 	fds, e := t.Proc.Files.InstallPair(a, b, cloexec)
 	if e != abi.OK {
-		a.Unref()
-		b.Unref()
 		return 0, e
 	}
 	if e := usermem.Out(addr, &fds); e != abi.OK {
@@ -59,11 +63,7 @@ func installPair(t *task.Thread, addr uintptr, a, b *vfs.Description, cloexec bo
 // install gives a new description a descriptor.
 func install(t *task.Thread, d *vfs.Description, cloexec bool) (uintptr, abi.Errno) {
 	fd, e := t.Proc.Files.Install(d, cloexec)
-	if e != abi.OK {
-		d.Unref()
-		return 0, e
-	}
-	return uintptr(fd), abi.OK
+	return uintptr(fd), e
 }
 
 func sysEventfd(t *task.Thread, count, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
@@ -115,6 +115,68 @@ func sysTimerfdGettime(t *task.Thread, fd, addr, _, _, _, _ uintptr) (uintptr, a
 		return 0, e
 	}
 	return 0, usermem.Out(addr, &cur)
+}
+
+func sysSignalfd(t *task.Thread, fd, mask, size, _, _, _ uintptr) (uintptr, abi.Errno) {
+	return sysSignalfd4(t, fd, mask, size, 0, 0, 0)
+}
+
+func sysSignalfd4(t *task.Thread, fd, mask, size, flags, _, _ uintptr) (uintptr, abi.Errno) {
+	if size != 8 {
+		return 0, abi.EINVAL
+	}
+	set, e := loadSet(mask)
+	if e != abi.OK {
+		return 0, e
+	}
+	if uint32(flags)&^(abi.SFD_CLOEXEC|abi.SFD_NONBLOCK) != 0 {
+		return 0, abi.EINVAL
+	}
+	if int32(fd) == -1 {
+		return install(t, t.Proc.NewSignalFD(set, uint32(flags)), flags&abi.SFD_CLOEXEC != 0)
+	}
+	d, e := get(t, fd)
+	if e != abi.OK {
+		return 0, e
+	}
+	e = task.SetSignalFD(d, set)
+	d.Unref()
+	return uintptr(uint32(fd)), e
+}
+
+func sysInotifyInit(t *task.Thread, _, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
+	return sysInotifyInit1(t, 0, 0, 0, 0, 0, 0)
+}
+
+func sysInotifyInit1(t *task.Thread, flags, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
+	if uint32(flags)&^(abi.IN_CLOEXEC|abi.IN_NONBLOCK) != 0 {
+		return 0, abi.EINVAL
+	}
+	return install(t, vfs.NewInotify(uint32(flags)), flags&abi.IN_CLOEXEC != 0)
+}
+
+func sysInotifyAddWatch(t *task.Thread, fd, path, mask, _, _, _ uintptr) (uintptr, abi.Errno) {
+	d, e := get(t, fd)
+	if e != abi.OK {
+		return 0, e
+	}
+	defer d.Unref()
+	p, e := pathAt(path)
+	if e != abi.OK {
+		return 0, e
+	}
+	wd, e := t.Proc.FS.InotifyAdd(d, p, uint32(mask))
+	return uintptr(wd), e
+}
+
+func sysInotifyRmWatch(t *task.Thread, fd, wd, _, _, _, _ uintptr) (uintptr, abi.Errno) {
+	d, e := get(t, fd)
+	if e != abi.OK {
+		return 0, e
+	}
+	e = vfs.InotifyRemove(d, int32(wd))
+	d.Unref()
+	return 0, e
 }
 
 func sysEpollCreate(t *task.Thread, size, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {

@@ -38,8 +38,8 @@ var fileCalls = []entry{
 	{abi.SYS_SYNCFS, sysSyncfs, ""},
 	{abi.SYS_FADVISE64, sysFadvise64, "checked; advice changes nothing"},
 	{abi.SYS_READAHEAD, sysReadahead, ""},
-	{abi.SYS_SENDFILE, sysSendfile, ""},
-	{abi.SYS_COPY_FILE_RANGE, sysCopyFileRange, ""},
+	{abi.SYS_SYNC_FILE_RANGE, sysSyncFileRange, "checked; there is nothing to write"},
+	{abi.SYS_GETDENTS, sysGetdents, ""},
 }
 
 // get finds a descriptor for reading or writing.
@@ -47,12 +47,21 @@ func get(t *task.Thread, fd uintptr) (*vfs.Description, abi.Errno) {
 	return t.Proc.Files.Get(int32(fd))
 }
 
-// wrote raises SIGPIPE when a write found nobody to read it.
+// wrote raises SIGPIPE when a write found nobody to read it, and SIGXFSZ when it
+// would have made a file larger than RLIMIT_FSIZE.
 func wrote(t *task.Thread, n int, e abi.Errno) (uintptr, abi.Errno) {
 	if e == abi.EPIPE {
 		t.Kill(fromUser(uintptr(task.SIGPIPE), task.SI_USER))
 	}
-	return uintptr(n), e
+	return uintptr(n), resized(t, e)
+}
+
+// resized raises SIGXFSZ if that is why a file does not get larger.
+func resized(t *task.Thread, e abi.Errno) abi.Errno {
+	if e == abi.EFBIG && vfs.SizeLimited() {
+		t.Kill(fromUser(uintptr(task.SIGXFSZ), task.SI_USER))
+	}
+	return e
 }
 
 func sysRead(t *task.Thread, fd, addr, n, _, _, _ uintptr) (uintptr, abi.Errno) {
@@ -245,6 +254,7 @@ const (
 	fSetlk    = 6
 	fSetlkw   = 7
 	fGetown   = 9
+	fGetownEx = 16
 	fOFDGetlk = 36
 	fOFDSetlk = 37
 	fOFDSetlw = 38
@@ -273,6 +283,13 @@ func sysFcntl(t *task.Thread, fd, cmd, arg, _, _, _ uintptr) (uintptr, abi.Errno
 			d.Unref()
 		}
 		return 0, e // nobody is signalled
+	case fGetownEx:
+		d, e := get(t, fd)
+		if e == abi.OK {
+			d.Unref()
+			e = usermem.Out(arg, &[2]int32{}) // struct f_owner_ex: thread 0
+		}
+		return 0, e
 	}
 	n, e := t.Proc.Files.Fcntl(int32(fd), int(uint32(cmd)), uint64(arg))
 	return uintptr(n), e
@@ -415,8 +432,21 @@ func sysGetdents64(t *task.Thread, fd, addr, n, _, _, _ uintptr) (uintptr, abi.E
 	return uintptr(m), e
 }
 
+func sysGetdents(t *task.Thread, fd, addr, n, _, _, _ uintptr) (uintptr, abi.Errno) {
+	d, e := get(t, fd)
+	if e != abi.OK {
+		return 0, e
+	}
+	defer d.Unref()
+	if e := t.Vec.InitUser(addr, uintptr(uint32(n))); e != abi.OK {
+		return 0, e
+	}
+	m, e := d.OldGetdents(&t.Vec)
+	return uintptr(m), e
+}
+
 func sysFtruncate(t *task.Thread, fd, size, _, _, _, _ uintptr) (uintptr, abi.Errno) {
-	return 0, t.Proc.FS.Ftruncate(int32(fd), int64(size))
+	return 0, resized(t, t.Proc.FS.Ftruncate(int32(fd), int64(size)))
 }
 
 func sysFallocate(t *task.Thread, fd, mode, off, n, _, _ uintptr) (uintptr, abi.Errno) {
@@ -426,7 +456,7 @@ func sysFallocate(t *task.Thread, fd, mode, off, n, _, _ uintptr) (uintptr, abi.
 	}
 	e = d.Fallocate(uint32(mode), int64(off), int64(n))
 	d.Unref()
-	return 0, e
+	return 0, resized(t, e)
 }
 
 func syncFile(t *task.Thread, fd uintptr, dataOnly bool) (uintptr, abi.Errno) {

@@ -24,6 +24,8 @@ var memoryCalls = []entry{
 	{abi.SYS_MLOCKALL, sysMlockall, ""},
 	{abi.SYS_MUNLOCKALL, sysMunlockall, ""},
 	{abi.SYS_MSEAL, sysMseal, ""},
+	{abi.SYS_MEMFD_CREATE, sysMemfdCreate, "never executable memory, whatever its flags; no huge pages"},
+	{abi.SYS_PKEY_MPROTECT, sysPkeyMprotect, "protection keys are off: key -1 only"},
 }
 
 func sysMmap(t *task.Thread, addr, n, prot, flags, fd, off uintptr) (uintptr, abi.Errno) {
@@ -43,6 +45,13 @@ func sysMmap(t *task.Thread, addr, n, prot, flags, fd, off uintptr) (uintptr, ab
 	if !ok {
 		return 0, abi.ENODEV
 	}
+	if _, ok := m.(vfs.ZeroMapper); ok && flags&abi.MAP_TYPE != abi.MAP_PRIVATE {
+		if prot&abi.PROT_WRITE != 0 && !d.Writable() || !d.Readable() {
+			return 0, abi.EACCES
+		}
+		r.Flags |= abi.MAP_ANONYMOUS
+		return t.Proc.MM.Mmap(&r)
+	}
 	r.File, r.Offset = m, uint64(off)
 	mode := d.Flags() & abi.O_ACCMODE
 	r.Readable = mode != abi.O_WRONLY
@@ -57,6 +66,15 @@ func sysMunmap(t *task.Thread, addr, n, _, _, _, _ uintptr) (uintptr, abi.Errno)
 
 func sysMprotect(t *task.Thread, addr, n, prot, _, _, _ uintptr) (uintptr, abi.Errno) {
 	return 0, t.Proc.MM.Mprotect(addr, n, uint32(prot))
+}
+
+// sysPkeyMprotect is mprotect(2) with a protection key. There are none, as on
+// a processor without them.
+func sysPkeyMprotect(t *task.Thread, addr, n, prot, key, _, _ uintptr) (uintptr, abi.Errno) {
+	if int32(key) != -1 && addr&4095 == 0 && n != 0 {
+		return 0, abi.EINVAL // what comes first is checked first
+	}
+	return sysMprotect(t, addr, n, prot, 0, 0, 0)
 }
 
 func sysMremap(t *task.Thread, addr, oldLen, newLen, flags, newAddr, _ uintptr) (uintptr, abi.Errno) {

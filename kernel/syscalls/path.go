@@ -309,7 +309,7 @@ func sysTruncate(t *task.Thread, path, size, _, _, _, _ uintptr) (uintptr, abi.E
 	if e != abi.OK {
 		return 0, e
 	}
-	return 0, t.Proc.FS.Truncate(p, int64(size))
+	return 0, resized(t, t.Proc.FS.Truncate(p, int64(size)))
 }
 
 func sysChmod(t *task.Thread, path, mode, _, _, _, _ uintptr) (uintptr, abi.Errno) {

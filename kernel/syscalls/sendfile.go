@@ -7,190 +7,199 @@ import (
 	"skerry/kernel/vfs"
 )
 
-// copyChunk is how much sendfile and copy_file_range move at a time when the
-// source has no page cache.
-const copyChunk = 16 << 10
+// Transfers from descriptor to descriptor. vfs moves the bytes; here stand the
+// arguments, and where the offsets come from and go.
 
-// sysSendfile writes from a file's page cache to a descriptor: one copy, into
-// the destination's own buffers.
+var transferCalls = []entry{
+	{abi.SYS_SENDFILE, sysSendfile, ""},
+	{abi.SYS_COPY_FILE_RANGE, sysCopyFileRange, ""},
+	{abi.SYS_SPLICE, sysSplice, ""},
+	{abi.SYS_TEE, sysTee, ""},
+}
+
+// getPair finds the two descriptors of a transfer; the caller unrefs both.
+func getPair(t *task.Thread, in, out uintptr) (src, dst *vfs.Description, e abi.Errno) {
+	if src, e = get(t, in); e != abi.OK {
+		return nil, nil, e
+	}
+	if dst, e = get(t, out); e != abi.OK {
+		src.Unref()
+		return nil, nil, e
+	}
+	return src, dst, abi.OK
+}
+
+// offset is an offset that a call takes by its address, or not at all.
+type offset struct {
+	addr  uintptr
+	value int64
+}
+
+// load reads the offset, if there is one, and answers where it is then.
+func (o *offset) load(addr uintptr) (*int64, abi.Errno) {
+	if addr == 0 {
+		return nil, abi.OK
+	}
+	v, e := load64(addr)
+	o.addr, o.value = addr, int64(v)
+	return &o.value, e
+}
+
+// store writes it back.
+func (o *offset) store() abi.Errno {
+	if o.addr == 0 {
+		return abi.OK
+	}
+	return store64(o.addr, uint64(o.value))
+}
+
+// moved ends a transfer of n bytes: offsets go back to the program, EPIPE raises
+// SIGPIPE, and bytes that went are the answer whatever came after them.
+func moved(t *task.Thread, n int, e abi.Errno, offsets ...*offset) (uintptr, abi.Errno) {
+	v, e := wrote(t, n, e)
+	if n > 0 {
+		e = abi.OK
+	}
+	for _, o := range offsets {
+		if e2 := o.store(); e == abi.OK {
+			e = e2
+		}
+	}
+	return v, e
+}
+
 func sysSendfile(t *task.Thread, out, in, offp, count, _, _ uintptr) (uintptr, abi.Errno) {
-	src, e := get(t, in)
+	var o offset
+	off, e := o.load(offp)
+	if e != abi.OK {
+		return 0, e
+	}
+	src, dst, e := getPair(t, in, out)
+	if e != abi.OK {
+		return 0, e
+	}
+	n, e := dst.Sendfile(&t.Waiter, &t.Vec, src, off, length(count))
+	src.Unref()
+	dst.Unref()
+	return moved(t, n, e, &o)
+}
+
+// length is a count of bytes as an int that no sum passes the limits with.
+func length(n uintptr) int { return int(min(n, 0x7ffff000)) }
+
+func sysCopyFileRange(t *task.Thread, in, inOff, out, outOff, count, flags uintptr) (uintptr, abi.Errno) {
+	src, dst, e := getPair(t, in, out)
 	if e != abi.OK {
 		return 0, e
 	}
 	defer src.Unref()
-	dst, e := get(t, out)
+	defer dst.Unref()
+	var a, b offset
+	from, e := a.load(inOff)
 	if e != abi.OK {
 		return 0, e
 	}
-	defer dst.Unref()
-	if !src.Readable() || !dst.Writable() {
-		return 0, abi.EBADF
+	to, e := b.load(outOff)
+	if e != abi.OK {
+		return 0, e
 	}
-	if dst.Flags()&abi.O_APPEND != 0 || !src.File().Seekable() {
-		return 0, abi.EINVAL
-	}
-	pos := src.Position()
-	if offp != 0 {
-		v, e := load64(offp)
-		if e != abi.OK {
-			return 0, e
-		}
-		if pos = int64(v); pos < 0 {
-			return 0, abi.EINVAL
-		}
-	}
-	n, e := transfer(t, src, dst, pos, -1, min(int(count), 0x7ffff000))
-	if n > 0 {
-		pos += int64(n)
-		if offp != 0 {
-			if e := store64(offp, uint64(pos)); e != abi.OK {
-				return 0, e
-			}
-		} else {
-			src.Lseek(pos, vfs.SEEK_SET)
-		}
-		return uintptr(n), abi.OK
-	}
-	return wrote(t, n, e)
-}
-
-// transfer copies up to count bytes from src at pos to dst, at dst's position
-// or at to if that is not negative. It ends early at the end of file, or when
-// dst takes no more.
-func transfer(t *task.Thread, src, dst *vfs.Description, pos, to int64, count int) (int, abi.Errno) {
-	var v usermem.Vec
-	var buf []byte
-	done := 0
-	for done < count {
-		chunk, release, e := nextChunk(src, pos, count-done, &buf)
-		if e != abi.OK || len(chunk) == 0 {
-			return done, e
-		}
-		v.InitBytes(chunk)
-		var n int
-		if to >= 0 {
-			n, e = dst.Pwrite(&v, to)
-			to += int64(n)
-		} else {
-			n, e = dst.Write(&t.Waiter, &v)
-		}
-		release()
-		done, pos = done+n, pos+int64(n)
-		if e != abi.OK || n < len(chunk) {
-			if done > 0 {
-				e = abi.OK
-			}
-			return done, e
-		}
-		if t.Pending.Load() != 0 {
-			break
-		}
-	}
-	return done, abi.OK
-}
-
-func nothing() {}
-
-// nextChunk is file contents at pos: a page-cache frame where there is one, else
-// read into buf.
-func nextChunk(src *vfs.Description, pos int64, max int, buf *[]byte) (b []byte, release func(), e abi.Errno) {
-	if m, ok := src.File().(vfs.Mapper); ok {
-		var st abi.Stat
-		if e := m.Stat(&st); e != abi.OK {
-			return nil, nothing, e
-		}
-		if pos >= st.Size {
-			return nil, nothing, abi.OK
-		}
-		p, e := m.Page(uint64(pos)/4096, false)
-		if e == abi.ENXIO {
-			return nil, nothing, abi.OK // it shrank
-		}
-		if e != abi.OK {
-			return nil, nothing, e
-		}
-		b := p.Bytes()[pos&4095:]
-		n := min(int64(len(b)), st.Size-pos, int64(max))
-		return b[:n], p.Unref, abi.OK
-	}
-	if *buf == nil {
-		*buf = make([]byte, copyChunk)
-	}
-	var v usermem.Vec
-	v.InitBytes((*buf)[:min(max, copyChunk)])
-	n, e := src.Pread(&v, pos)
-	return (*buf)[:n], nothing, e
-}
-
-func sysCopyFileRange(t *task.Thread, in, inOff, out, outOff, count, flags uintptr) (uintptr, abi.Errno) {
 	if flags != 0 {
 		return 0, abi.EINVAL
 	}
-	src, e := get(t, in)
+	n, e := src.CopyFileRange(&t.Vec, from, dst, to, length(count))
+	if e != abi.OK || n == 0 {
+		return 0, e
+	}
+	return moved(t, n, e, &a, &b)
+}
+
+func sysSplice(t *task.Thread, in, inOff, out, outOff, count, flags uintptr) (uintptr, abi.Errno) {
+	if count == 0 {
+		return 0, abi.OK
+	}
+	if uint32(flags)&^vfs.SPLICE_F_ALL != 0 {
+		return 0, abi.EINVAL
+	}
+	src, dst, e := getPair(t, in, out)
 	if e != abi.OK {
 		return 0, e
 	}
 	defer src.Unref()
-	dst, e := get(t, out)
+	defer dst.Unref()
+	if inOff != 0 && vfs.IsPipe(src) || outOff != 0 && vfs.IsPipe(dst) {
+		return 0, abi.ESPIPE
+	}
+	var a, b offset
+	to, e := b.load(outOff)
 	if e != abi.OK {
 		return 0, e
 	}
-	defer dst.Unref()
-	var a, b abi.Stat
-	if e := src.Stat(&a); e != abi.OK {
+	from, e := a.load(inOff)
+	if e != abi.OK {
 		return 0, e
 	}
-	if e := dst.Stat(&b); e != abi.OK {
+	n, e := src.Splice(&t.Waiter, &t.Vec, from, dst, to, length(count), uint32(flags))
+	if e != abi.OK && n == 0 {
+		return wrote(t, 0, e)
+	}
+	return moved(t, n, e, &a, &b)
+}
+
+func sysTee(t *task.Thread, in, out, count, flags, _, _ uintptr) (uintptr, abi.Errno) {
+	if uint32(flags)&^vfs.SPLICE_F_ALL != 0 {
+		return 0, abi.EINVAL
+	}
+	if count == 0 {
+		return 0, abi.OK
+	}
+	src, dst, e := getPair(t, in, out)
+	if e != abi.OK {
 		return 0, e
 	}
-	for _, m := range [2]uint32{a.Mode, b.Mode} {
-		switch m & abi.S_IFMT {
-		case abi.S_IFREG:
-		case abi.S_IFDIR:
-			return 0, abi.EISDIR
-		default:
-			return 0, abi.EINVAL
-		}
-	}
-	if !src.Readable() || !dst.Writable() || dst.Flags()&abi.O_APPEND != 0 {
-		return 0, abi.EBADF
-	}
-	from, to := src.Position(), dst.Position()
-	for _, p := range []struct {
-		addr uintptr
-		off  *int64
-	}{{inOff, &from}, {outOff, &to}} {
-		if p.addr != 0 {
-			v, e := load64(p.addr)
-			if e != abi.OK {
-				return 0, e
-			}
-			*p.off = int64(v)
-		}
-		if *p.off < 0 {
-			return 0, abi.EINVAL
-		}
-	}
-	n := min(int64(count), 0x7ffff000)
-	if a.Dev == b.Dev && a.Ino == b.Ino && from < to+n && to < from+n {
-		return 0, abi.EINVAL // the ranges overlap
-	}
-	done, e := transfer(t, src, dst, from, to, int(n))
-	if done == 0 {
+	n, e := src.Tee(&t.Waiter, &t.Vec, dst, length(count), uint32(flags))
+	src.Unref()
+	dst.Unref()
+	return wrote(t, n, e)
+}
+
+// sysSyncFileRange checks its arguments; what can be written lives in memory and
+// is always in sync.
+func sysSyncFileRange(t *task.Thread, fd, off, n, flags, _, _ uintptr) (uintptr, abi.Errno) {
+	d, e := get(t, fd)
+	if e != abi.OK {
 		return 0, e
 	}
-	if inOff != 0 {
-		e = store64(inOff, uint64(from+int64(done)))
-	} else {
-		src.Lseek(from+int64(done), vfs.SEEK_SET)
+	defer d.Unref()
+	const known = abi.SYNC_FILE_RANGE_WAIT_BEFORE | abi.SYNC_FILE_RANGE_WRITE | abi.SYNC_FILE_RANGE_WAIT_AFTER
+	if uint32(flags)&^known != 0 || int64(off) < 0 || int64(n) < 0 || int64(off+n) < 0 {
+		return 0, abi.EINVAL
 	}
-	if outOff != 0 {
-		if e2 := store64(outOff, uint64(to+int64(done))); e == abi.OK {
-			e = e2
-		}
-	} else {
-		dst.Lseek(to+int64(done), vfs.SEEK_SET)
+	switch d.Inode().Mode() & abi.S_IFMT {
+	case abi.S_IFREG, abi.S_IFDIR, abi.S_IFLNK, abi.S_IFBLK:
+		return 0, abi.OK
 	}
-	return uintptr(done), e
+	return 0, abi.ESPIPE
+}
+
+// Memfd makes the file of memfd_create(2), in a tmpfs of its own. Set at boot.
+var Memfd = func(name string, flags uint32) (*vfs.Description, abi.Errno) { return nil, abi.ENOSYS }
+
+// sysMemfdCreate: the name counts for nothing but what /proc/self/fd shows.
+func sysMemfdCreate(t *task.Thread, name, flags, _, _, _, _ uintptr) (uintptr, abi.Errno) {
+	const known = abi.MFD_CLOEXEC | abi.MFD_ALLOW_SEALING | abi.MFD_NOEXEC_SEAL | abi.MFD_EXEC
+	if uint32(flags)&^known != 0 || flags&abi.MFD_EXEC != 0 && flags&abi.MFD_NOEXEC_SEAL != 0 {
+		return 0, abi.EINVAL
+	}
+	s, e := usermem.String(name, 250)
+	if e == abi.ENAMETOOLONG {
+		e = abi.EINVAL
+	}
+	if e != abi.OK {
+		return 0, e
+	}
+	d, e := Memfd(s, uint32(flags))
+	if e != abi.OK {
+		return 0, e
+	}
+	return install(t, d, flags&abi.MFD_CLOEXEC != 0)
 }

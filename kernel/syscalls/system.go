@@ -7,6 +7,7 @@ import (
 	"skerry/kernel/mm"
 	"skerry/kernel/task"
 	"skerry/kernel/usermem"
+	"skerry/kernel/vfs"
 )
 
 var systemCalls = []entry{
@@ -20,6 +21,7 @@ var systemCalls = []entry{
 	{abi.SYS_PRCTL, sysPrctl, ""},
 	{abi.SYS_GETPRIORITY, sysGetpriority, ""},
 	{abi.SYS_SETPRIORITY, sysSetpriority, "kept and answered; it changes no scheduling"},
+	{abi.SYS_SECCOMP, sysSeccomp, "no filter is accepted (EINVAL), so none is believed to work; no action is available"},
 	{abi.SYS_PERSONALITY, sysPersonality, "PER_LINUX only"},
 }
 
@@ -144,8 +146,11 @@ func sysPrlimit(t *task.Thread, who, which, new, old, _, _ uintptr) (uintptr, ab
 		if m, ok := mmLimits[i]; ok {
 			t.Proc.MM.SetLimit(m, l.Cur)
 		}
-		if i == task.RLIMIT_NOFILE {
+		switch i {
+		case task.RLIMIT_NOFILE:
 			t.Proc.Files.SetLimit(int(l.Cur))
+		case task.RLIMIT_FSIZE:
+			vfs.SetSizeLimit(l.Cur)
 		}
 	}
 	if old != 0 {
@@ -153,100 +158,6 @@ func sysPrlimit(t *task.Thread, who, which, new, old, _, _ uintptr) (uintptr, ab
 	}
 	return 0, abi.OK
 }
-
-func sysPrctl(t *task.Thread, op, a2, a3, a4, a5, _ uintptr) (uintptr, abi.Errno) {
-	zero := a3|a4|a5 == 0
-	switch op {
-	case abi.PR_SET_NAME:
-		var b [16]byte
-		s, e := usermem.String(a2, 16)
-		if e == abi.ENAMETOOLONG {
-			if _, e = usermem.CopyIn(b[:15], a2); e != abi.OK {
-				return 0, e
-			}
-			s = string(b[:15])
-		} else if e != abi.OK {
-			return 0, e
-		}
-		t.Name.Store(&s)
-		return 0, abi.OK
-	case abi.PR_GET_NAME:
-		var b [16]byte
-		copy(b[:15], t.Comm())
-		return 0, usermem.Out(a2, &b)
-	case abi.PR_GET_DUMPABLE:
-		return uintptr(t.Proc.Dumpable.Load()), abi.OK
-	case abi.PR_SET_DUMPABLE:
-		if a2 > 1 {
-			return 0, abi.EINVAL
-		}
-		t.Proc.Dumpable.Store(uint32(a2))
-		return 0, abi.OK
-	case abi.PR_GET_NO_NEW_PRIVS:
-		if a2|a3|a4|a5 != 0 {
-			return 0, abi.EINVAL
-		}
-		return 1, abi.OK
-	case abi.PR_SET_NO_NEW_PRIVS:
-		if a2 != 1 || !zero {
-			return 0, abi.EINVAL
-		}
-		return 0, abi.OK
-	case abi.PR_GET_KEEPCAPS, abi.PR_GET_SECUREBITS, abi.PR_GET_CHILD_SUBREAPER, abi.PR_GET_PDEATHSIG:
-		if op == abi.PR_GET_CHILD_SUBREAPER || op == abi.PR_GET_PDEATHSIG {
-			return 0, store32(a2, 0)
-		}
-		return 0, abi.OK
-	case abi.PR_GET_SECCOMP:
-		return 0, abi.OK
-	case abi.PR_CAPBSET_READ:
-		if a2 > capLast {
-			return 0, abi.EINVAL
-		}
-		return 0, abi.OK // not in the bounding set
-	case abi.PR_CAP_AMBIENT:
-		switch a2 {
-		case abi.PR_CAP_AMBIENT_IS_SET:
-			if a3 > capLast || a4|a5 != 0 {
-				return 0, abi.EINVAL
-			}
-			return 0, abi.OK
-		case abi.PR_CAP_AMBIENT_CLEAR_ALL:
-			if !zero {
-				return 0, abi.EINVAL
-			}
-			return 0, abi.OK
-		}
-		return 0, abi.EPERM
-	case abi.PR_GET_TIMERSLACK:
-		return 50000, abi.OK
-	case abi.PR_GET_TIMING:
-		return 0, abi.OK
-	case abi.PR_SET_TIMING:
-		if a2 != 0 {
-			return 0, abi.EINVAL
-		}
-		return 0, abi.OK
-	case abi.PR_GET_TSC:
-		return 0, store32(a2, 1) // PR_TSC_ENABLE
-	case abi.PR_GET_THP_DISABLE:
-		return 0, abi.OK
-	case abi.PR_GET_MDWE:
-		if a2|a3|a4|a5 != 0 {
-			return 0, abi.EINVAL
-		}
-		return uintptr(t.Proc.MDWE.Load()), abi.OK
-	case abi.PR_SET_VMA:
-		// Naming anonymous memory: refused as by a kernel built without it.
-		return 0, abi.EINVAL
-	case abi.PR_SET_PTRACER:
-		return 0, abi.EINVAL // no Yama, nobody to trace
-	}
-	return 0, abi.EINVAL
-}
-
-// capLast is the highest capability number, CAP_CHECKPOINT_RESTORE.
-const capLast = 40
 
 func sysGetpriority(t *task.Thread, which, who, _, _, _, _ uintptr) (uintptr, abi.Errno) {
 	if e := priorityTarget(t, which, who); e != abi.OK {

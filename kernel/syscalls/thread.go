@@ -191,10 +191,10 @@ func sysFutex(t *task.Thread, addr, op, val, a3, addr2, val3 uintptr) (uintptr, 
 	case abi.FUTEX_WAKE_BITSET:
 		return wake(addr, private, val, uint32(val3))
 	case abi.FUTEX_REQUEUE:
-		n, e := task.FutexRequeue(addr, addr2, private, int(int32(val)), int(int32(a3)), false, 0)
+		n, e := task.FutexRequeue(addr, private, addr2, private, int(int32(val)), int(int32(a3)), false, 0)
 		return uintptr(n), e
 	case abi.FUTEX_CMP_REQUEUE:
-		n, e := task.FutexRequeue(addr, addr2, private, int(int32(val)), int(int32(a3)), true, uint32(val3))
+		n, e := task.FutexRequeue(addr, private, addr2, private, int(int32(val)), int(int32(a3)), true, uint32(val3))
 		return uintptr(n), e
 	case abi.FUTEX_WAKE_OP:
 		n, e := task.FutexWakeOp(addr, addr2, private, max(int(int32(val)), 1), max(int(int32(a3)), 1), uint32(val3))
@@ -222,7 +222,9 @@ func futexWait(t *task.Thread, addr uintptr, private bool, val, bits uint32, dea
 	return 0, e
 }
 
-func sysRestart(t *task.Thread, _, _, _, _, _, _ uintptr) (uintptr, abi.Errno) { return t.RestartCall() }
+func sysRestart(t *task.Thread, _, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
+	return t.RestartCall()
+}
 
 func sysArchPrctl(t *task.Thread, code, addr, _, _, _, _ uintptr) (uintptr, abi.Errno) {
 	c := t.Ctx
@@ -311,6 +313,9 @@ func sysSchedSetscheduler(t *task.Thread, tid, policy, param, _, _, _ uintptr) (
 	if e != abi.OK {
 		return 0, e
 	}
+	if param == 0 {
+		return 0, abi.EINVAL
+	}
 	prio, e := usermem.Load32(param)
 	if e != abi.OK {
 		return 0, e
@@ -362,7 +367,7 @@ func sysSchedPriorityMax(_ *task.Thread, policy, _, _, _, _, _ uintptr) (uintptr
 	switch policy {
 	case abi.SCHED_FIFO, abi.SCHED_RR:
 		return 99, abi.OK
-	case abi.SCHED_OTHER, abi.SCHED_BATCH, abi.SCHED_IDLE, abi.SCHED_DEADLINE:
+	case abi.SCHED_OTHER, abi.SCHED_BATCH, abi.SCHED_IDLE, abi.SCHED_DEADLINE, abi.SCHED_EXT:
 		return 0, abi.OK
 	}
 	return 0, abi.EINVAL

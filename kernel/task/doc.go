@@ -15,5 +15,7 @@
 //
 // Locks: Process.mu (threads, signals, timers), futex buckets; neither is held
 // while user memory is touched or while anything sleeps. Order: Process.mu
-// before a futex bucket. It imports ground, mm, vfs, wait, usermem, abi.
+// before a futex bucket; the queue of signalfds is told under Process.mu, which its
+// listeners do not want. It imports ground, mm, vfs, net/socket, wait, usermem,
+// abi and gVisor's waiter.
 package task

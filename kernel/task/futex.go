@@ -127,21 +127,11 @@ func (t *Thread) FutexWait(addr uintptr, private bool, val, bits uint32, deadlin
 			break
 		}
 	}
-	// Interrupted or timed out, unless a wake-up came first after all. A requeue
-	// may move the waiter in between.
-	for {
-		b := w.queued.Load()
-		if b == nil {
-			return abi.OK
-		}
-		b.mu.Lock()
-		if w.queued.Load() == b {
-			b.remove(w)
-			b.mu.Unlock()
-			return e
-		}
-		b.mu.Unlock()
+	// Interrupted or timed out, unless a wake-up came first after all.
+	if !w.leave() {
+		return abi.OK
 	}
+	return e
 }
 
 func checkFutex(addr uintptr) abi.Errno {
@@ -214,9 +204,9 @@ func unlockPair(a, b *futexBucket) {
 }
 
 // FutexRequeue wakes up to wake waiters of addr and moves up to move others to
-// to. With check set it answers EAGAIN unless the word at addr is val
+// to; each of the two words is private or not. With check set it answers EAGAIN unless the word at addr is val
 // (FUTEX_CMP_REQUEUE). The result counts both.
-func FutexRequeue(addr, to uintptr, private bool, wake, move int, check bool, val uint32) (int, abi.Errno) {
+func FutexRequeue(addr uintptr, private bool, to uintptr, toPrivate bool, wake, move int, check bool, val uint32) (int, abi.Errno) {
 	if e := checkFutex(addr); e != abi.OK {
 		return 0, e
 	}
@@ -226,7 +216,7 @@ func FutexRequeue(addr, to uintptr, private bool, wake, move int, check bool, va
 	if wake < 0 || move < 0 {
 		return 0, abi.EINVAL
 	}
-	from, dest := keyOf(addr, private), keyOf(to, private)
+	from, dest := keyOf(addr, private), keyOf(to, toPrivate)
 	a, b := from.bucket(), dest.bucket()
 	for {
 		lockPair(a, b)

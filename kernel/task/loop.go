@@ -10,6 +10,7 @@ import (
 // run is the thread: ring 3 until something happens, then that. It calls at
 // least one ordinary function a round, where the Go scheduler may preempt it.
 func (t *Thread) run() {
+	t.begin()
 	t.cpu.begin()
 	for !t.dead {
 		switch r := t.Ctx.Enter(); r {
@@ -27,6 +28,9 @@ func (t *Thread) run() {
 			// what the runtime preempts goes to its global queue, which local
 			// work would keep waiting.
 			t.Yield()
+			if Hold != nil {
+				Hold()
+			}
 		case ground.ReasonWork:
 			t.work()
 		case ground.ReasonFetch:
@@ -37,6 +41,11 @@ func (t *Thread) run() {
 	}
 	t.finish()
 }
+
+// Hold is called after an interrupt, by a thread that holds nothing: it returns
+// when the thread may go on. The machine holds the program up with it while it
+// gets memory back that the program has made the kernel spend.
+var Hold func()
 
 // syscall serves one system call: decode, call, encode. The number is taken as
 // 32 bits would be wrong: Linux compares all of RAX.

@@ -34,7 +34,9 @@ type Process struct {
 	Dumpable atomic.Uint32
 	MDWE     atomic.Uint32
 	Nice     atomic.Int32
-	MaxRSS   atomic.Uint64
+	// DeathSignal is what PR_SET_PDEATHSIG set.
+	DeathSignal atomic.Uint32
+	MaxRSS      atomic.Uint64
 
 	// Limits are the resource limits, getrlimit(2), by RLIMIT_ number.
 	Limits Limits
@@ -51,10 +53,12 @@ type Process struct {
 	lastCode int
 	actions  [nsig + 1]Action
 	shared   pending
-	nqueued  int // signals queued, but for timers'
-	itimers  [3]intervalTimer
-	timers   map[int32]*PosixTimer
-	timerID  int32
+	// signalFDs are those who wait for signals to read.
+	signalFDs vfs.Queue
+	nqueued   int // signals queued, but for timers'
+	itimers   [3]intervalTimer
+	timers    map[int32]*PosixTimer
+	timerID   int32
 
 	dying  atomic.Bool
 	exited cpuTime // of threads that ended

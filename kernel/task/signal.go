@@ -1,6 +1,8 @@
 package task
 
 import (
+	"gvisor.dev/gvisor/pkg/waiter"
+
 	"skerry/kernel/abi"
 )
 
@@ -366,6 +368,7 @@ func (p *Process) sendLocked(t *Thread, info *SigInfo, timer *PosixTimer) abi.Er
 	if taker != nil {
 		taker.poke()
 	}
+	p.signalFDs.Notify(waiter.EventIn)
 	return abi.OK
 }
 
@@ -455,7 +458,7 @@ func (p *Process) SetAction(sig Signal, new *Action) (old Action, e abi.Errno) {
 func (t *Thread) takeSignal(set SigSet) (SigInfo, bool) {
 	p := t.Proc
 	for {
-		sig := set.next()
+		sig := (set & (t.sig.pend.set | p.shared.set)).next()
 		if sig == 0 {
 			return SigInfo{}, false
 		}
@@ -470,7 +473,6 @@ func (t *Thread) takeSignal(set SigSet) (SigInfo, bool) {
 		}
 		if q.timer != nil {
 			if !q.timer.taken(&q.info) {
-				set = t.deliverable()
 				continue // the timer was deleted meanwhile
 			}
 		} else {

@@ -35,12 +35,18 @@ type Thread struct {
 	// TraceLine and TraceStart belong to the traced call in progress.
 	TraceLine  []byte
 	TraceStart int64
+	// Traced is the line of that call as it was entered, nil once it has been
+	// completed; who takes it out prints it.
+	Traced atomic.Pointer[[]byte]
 
 	// Name is the thread's name, PR_SET_NAME; read by others, so swapped whole.
 	Name atomic.Pointer[string]
 
 	// Policy is the scheduling policy that the program asked for.
 	Policy atomic.Int32
+
+	// slack is PR_SET_TIMERSLACK in nanoseconds, 0 for the usual.
+	slack uintptr
 
 	// call is the number of the system call in progress, for its repetition;
 	// -1 outside of one.
@@ -55,6 +61,7 @@ type Thread struct {
 	fx      futexWaiter
 	cpu     cpuTime
 
+	g          uintptr // the goroutine, once it runs; under Process.mu
 	next, prev *Thread // list of Process.mu
 	dead       bool
 }
@@ -180,10 +187,27 @@ func (t *Thread) Inherit(n *Thread) {
 	d.IRet = 1
 	n.sig.mask = t.sig.mask
 	n.Policy.Store(t.Policy.Load())
+	n.slack = t.slack
 	if name := t.Name.Load(); name != nil {
 		n.Name.Store(name)
 	}
 }
+
+// defaultSlack is how late a timer may be unless a thread asks for another
+// value, prctl(2), in nanoseconds.
+const defaultSlack = 50_000
+
+// TimerSlack is how late the thread's timers may be. None is late on purpose
+// here, so the value is kept and answered.
+func (t *Thread) TimerSlack() uintptr {
+	if t.slack == 0 {
+		return defaultSlack
+	}
+	return t.slack
+}
+
+// SetTimerSlack sets it; 0 asks for the usual one.
+func (t *Thread) SetTimerSlack(ns uintptr) { t.slack = ns }
 
 // Comm is the thread's name, at most 15 bytes.
 func (t *Thread) Comm() string {

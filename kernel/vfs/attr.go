@@ -212,7 +212,11 @@ func setAttr(d *Dentry, a *Attr) abi.Errno {
 	if !ok {
 		return abi.EPERM
 	}
-	return m.SetAttr(a)
+	e := m.SetAttr(a)
+	if e == abi.OK {
+		d.tellAttr(a)
+	}
+	return e
 }
 
 // Chmod is fchmodat2(2); flags are AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH. Set-ID
@@ -360,6 +364,9 @@ func (c *Context) Truncate(path string, size int64) abi.Errno {
 		return abi.ENOENT
 	}
 	defer d.inode.Drop()
+	if e := checkSize(d.inode, size); e != abi.OK {
+		return e
+	}
 	return setAttr(d, &Attr{Set: AttrSize, Size: size})
 }
 
@@ -376,6 +383,9 @@ func (c *Context) Ftruncate(fd int32, size int64) abi.Errno {
 	at := d.Dentry()
 	if !isReg(at.inode.Mode()) || !d.Writable() {
 		return abi.EINVAL
+	}
+	if e := checkSize(at.inode, size); e != abi.OK {
+		return e
 	}
 	return setAttr(at, &Attr{Set: AttrSize, Size: size})
 }

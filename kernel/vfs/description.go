@@ -132,9 +132,19 @@ func (d *Description) release() {
 	d.watch.removeAll()
 	fileLocks.dropOwner(d)
 	d.file.Release()
-	if d.held {
-		d.dentry.Load().inode.Drop()
+	if !d.held {
+		return
 	}
+	e := d.dentry.Load()
+	if watched() && d.flags.Load()&abi.O_PATH == 0 {
+		if d.Writable() {
+			e.tell(abi.IN_CLOSE_WRITE)
+		} else {
+			e.tell(abi.IN_CLOSE_NOWRITE)
+		}
+	}
+	e.inode.Drop()
+	e.tellGone()
 }
 
 // Dentry is the name that the description was opened by, or one that stands for

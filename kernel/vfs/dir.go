@@ -32,8 +32,12 @@ func (f *dirFile) Unpollable() {}
 // Sync has nothing to do: directories are in memory, or cannot change.
 func (f *dirFile) Sync(bool) abi.Errno { return abi.OK }
 
-// direntHead is the size of struct linux_dirent64 before the name, getdents(2).
-const direntHead = 19
+// direntHead is the size of struct linux_dirent64 before the name, getdents(2),
+// and oldHead that of struct linux_dirent, which has the type in its last byte.
+const (
+	direntHead = 19
+	oldHead    = 18
+)
 
 // direntChunk is how much is put together before it is copied to the program,
 // since that must not happen with the directory's lock held. One entry of the
@@ -41,14 +45,24 @@ const direntHead = 19
 const direntChunk = 2048
 
 // Getdents is getdents64(2). EINVAL if not even one entry fits into v.
-func (d *Description) Getdents(v *usermem.Vec) (int, abi.Errno) {
+func (d *Description) Getdents(v *usermem.Vec) (int, abi.Errno) { return d.getdents(v, false) }
+
+// OldGetdents is getdents(2), with the older struct.
+func (d *Description) OldGetdents(v *usermem.Vec) (int, abi.Errno) { return d.getdents(v, true) }
+
+func (d *Description) getdents(v *usermem.Vec, old bool) (n int, e abi.Errno) {
 	f, ok := d.file.(*dirFile)
 	if !ok {
 		return 0, abi.ENOTDIR
 	}
+	defer func() {
+		if e == abi.OK {
+			d.accessed(1)
+		}
+	}()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var b direntBuf
+	b := direntBuf{old: old}
 	done := 0
 	for v.Len() > 0 {
 		b.n, b.pos, b.cut = 0, d.pos, false
@@ -88,11 +102,16 @@ type direntBuf struct {
 	max int
 	pos int64 // the position after what is in buf
 	cut bool  // an entry did not fit
+	old bool  // entries are struct linux_dirent
 }
 
 // add appends an entry; false if it does not fit.
 func (b *direntBuf) add(name string, ino uint64, typ uint8, next int64) bool {
-	size := (direntHead + len(name) + 1 + 7) &^ 7
+	head, tail := direntHead, 1
+	if b.old {
+		head, tail = oldHead, 2
+	}
+	size := (head + len(name) + tail + 7) &^ 7
 	if b.n+size > b.max {
 		b.cut = true
 		return false
@@ -101,8 +120,12 @@ func (b *direntBuf) add(name string, ino uint64, typ uint8, next int64) bool {
 	binary.LittleEndian.PutUint64(p, ino)
 	binary.LittleEndian.PutUint64(p[8:], uint64(next))
 	binary.LittleEndian.PutUint16(p[16:], uint16(size))
-	p[18] = typ
-	clear(p[direntHead+copy(p[direntHead:], name):])
+	clear(p[head+copy(p[head:], name):])
+	if b.old {
+		p[size-1] = typ
+	} else {
+		p[18] = typ
+	}
 	b.n += size
 	b.pos = next
 	return true

@@ -291,14 +291,18 @@ func (ep *Epoll) EventRegister(e *waiter.Entry) error { return ep.others.EventRe
 // EventUnregister implements waiter.Waitable.
 func (ep *Epoll) EventUnregister(e *waiter.Entry) { ep.others.EventUnregister(e) }
 
-// Read answers EINVAL, as Write and Ioctl (ENOTTY) do.
+// Read answers EINVAL, as Write and Ioctl do.
 func (ep *Epoll) Read(*usermem.Vec, int64) (int, abi.Errno) { return 0, abi.EINVAL }
 
 // Write answers EINVAL.
 func (ep *Epoll) Write(*usermem.Vec, int64) (int, abi.Errno) { return 0, abi.EINVAL }
 
-// Ioctl answers ENOTTY.
-func (ep *Epoll) Ioctl(uint32, uintptr) (uintptr, abi.Errno) { return 0, abi.ENOTTY }
+// Ioctl answers EINVAL, as since Linux 6.9, where an epoll instance has commands
+// for busy polling; they are not there.
+func (ep *Epoll) Ioctl(uint32, uintptr) (uintptr, abi.Errno) { return 0, abi.EINVAL }
+
+// Positionless makes lseek(2) do nothing.
+func (ep *Epoll) Positionless() {}
 
 // Seekable is false.
 func (ep *Epoll) Seekable() bool { return false }

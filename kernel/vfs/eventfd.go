@@ -56,9 +56,10 @@ func (f *eventFD) Read(v *usermem.Vec, _ int64) (int, abi.Errno) {
 	}
 }
 
-// Write adds to the count. EAGAIN if it would pass the largest one.
+// Write adds to the count, 8 bytes and no more. EAGAIN if it would pass the
+// largest one.
 func (f *eventFD) Write(v *usermem.Vec, _ int64) (int, abi.Errno) {
-	if v.Len() < 8 {
+	if v.Len() != 8 {
 		return 0, abi.EINVAL
 	}
 	w := *v // the vector stays as it is if the call has to wait
@@ -102,6 +103,9 @@ func (f *eventFD) Stat(st *abi.Stat) abi.Errno { return anonStat(st, f.ino) }
 // Ioctl knows nothing.
 func (f *eventFD) Ioctl(uint32, uintptr) (uintptr, abi.Errno) { return 0, abi.ENOTTY }
 
+// Positionless makes lseek(2) do nothing.
+func (f *eventFD) Positionless() {}
+
 // Seekable is false.
 func (f *eventFD) Seekable() bool { return false }
 
@@ -120,6 +124,9 @@ func (f *eventFD) FDInfo(b []byte) []byte {
 	}
 	return append(append(b, s...), '\n')
 }
+
+// AnonymousStat is fstat(2) on a file of another package that has only a number.
+func AnonymousStat(st *abi.Stat, ino uint64) abi.Errno { return anonStat(st, ino) }
 
 // anonStat is fstat(2) on a file that has only a number.
 func anonStat(st *abi.Stat, ino uint64) abi.Errno {

@@ -16,3 +16,10 @@ func (d *Dentry) CachedNames() int {
 	walk(d.sb.root)
 	return n
 }
+
+// WatchesLeft is the number of inotify watches and of files that have any.
+func WatchesLeft() (n, files int) {
+	watches.mu.Lock()
+	defer watches.mu.Unlock()
+	return int(watches.n.Load()), len(watches.m)
+}

@@ -16,7 +16,8 @@
 // Locks, first to last: Description.mu (the position), Pipe.mu, Epoll.mu, a file's
 // write lock → mm, by page faults inside copies → the page cache. Directories:
 // Super.rename, then Dentry.mu from the root downwards; Super.names is a leaf.
-// Table.mu, the queues' locks and fileLocks.mu are leaves, but that queues call
+// inotify's watches.mu and Inotify.mu come after directories and files. Table.mu,
+// the queues' locks and fileLocks.mu are leaves, but that queues call
 // their listeners, which take Epoll.list and wake threads. A file's lock is never
 // held across a copy from or to user memory that could fault into the same file's
 // page cache (see usermem).
@@ -113,6 +114,19 @@ type (
 	// ready.
 	Unpollable interface {
 		Unpollable()
+	}
+
+	// Positionless is a file without a position for which lseek(2) does nothing
+	// and answers 0, as in Linux for eventfd, timerfd, signalfd, epoll and the
+	// devices that are in memory.
+	Positionless interface {
+		Positionless()
+	}
+
+	// ZeroMapper is a Mapper whose shared mappings are each shared memory of
+	// their own, as /dev/zero's are (null(4)).
+	ZeroMapper interface {
+		MapsZero()
 	}
 
 	// DirectIO is a file that may be opened with O_DIRECT; without it that

@@ -187,7 +187,9 @@ func (d *Dentry) link(name string, old *Dentry) abi.Errno {
 	if e := m.Link(name, old.inode); e != abi.OK {
 		return e
 	}
-	d.adopt(name, old.inode)
+	k := d.adopt(name, old.inode)
+	k.tellSelf(abi.IN_ATTRIB)
+	d.tellEntry(abi.IN_CREATE, 0, name, false)
 	return abi.OK
 }
 

@@ -200,11 +200,10 @@ func (w *walk) openCreate(flags, mode uint32) (e *Dentry, created bool, errno ab
 // then, and the result the one that is there.
 func (d *Dentry) create(name string, n *NewNode) (k *Dentry, created bool, e abi.Errno) {
 	if d.sb.info.Names != KeepNames || d.readOnly() {
-		// Nothing can be made here; the entry may exist all the same.
-		if k, e = d.child(name); e == abi.ENOENT && !d.gone.Load() {
-			if e = abi.EPERM; d.readOnly() {
-				e = abi.EROFS
-			}
+		// Nothing can be made here; the entry may exist all the same. In /proc the
+		// lookup's ENOENT is what Linux answers.
+		if k, e = d.child(name); e == abi.ENOENT && !d.gone.Load() && d.readOnly() {
+			e = abi.EROFS
 		}
 		return k, false, e
 	}
@@ -225,7 +224,9 @@ func (d *Dentry) create(name string, n *NewNode) (k *Dentry, created bool, e abi
 	if e != abi.OK {
 		return nil, false, e
 	}
-	return d.adopt(name, ino), true, abi.OK
+	k = d.adopt(name, ino)
+	d.tellEntry(abi.IN_CREATE, 0, name, k.dir != nil)
+	return k, true, abi.OK
 }
 
 // openTmpfile makes a file without a name in the directory that the path leads
@@ -289,6 +290,9 @@ func open(w *wait.Waiter, e *Dentry, flags uint32, created bool) (*Description, 
 			f.Release()
 			errno = abi.EINVAL
 		}
+	}
+	if errno == abi.OK {
+		e.tell(abi.IN_OPEN)
 	}
 	if errno == abi.OK && flags&abi.O_TRUNC != 0 && isReg(mode) && !created {
 		errno = setAttr(e, &Attr{Set: AttrSize})

@@ -82,7 +82,13 @@ func (f *pipeEnd) Stat(st *abi.Stat) abi.Errno {
 	if f.fifo != nil {
 		return f.fifo.Stat(st)
 	}
-	*st = abi.Stat{Dev: anonDev, Ino: f.p.ino, Nlink: 1, Mode: abi.S_IFIFO | 0o600,
+	return PipeStat(st, f.p.ino)
+}
+
+// PipeStat is fstat(2) on a pipe with the given inode number, for files outside
+// of this package that are pipes to the program.
+func PipeStat(st *abi.Stat, ino uint64) abi.Errno {
+	*st = abi.Stat{Dev: anonDev, Ino: ino, Nlink: 1, Mode: abi.S_IFIFO | 0o600,
 		UID: abi.ID, GID: abi.ID, Blksize: pageSize}
 	return abi.OK
 }

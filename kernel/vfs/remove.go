@@ -42,6 +42,7 @@ func (c *Context) Unlink(dirfd int32, path string) abi.Errno {
 		return e
 	}
 	d.forget(name, k)
+	d.tellRemoved(name, k)
 	return abi.OK
 }
 
@@ -97,5 +98,6 @@ func (c *Context) Rmdir(dirfd int32, path string) abi.Errno {
 		return e
 	}
 	d.forget(name, k)
+	d.tellRemoved(name, k)
 	return abi.OK
 }

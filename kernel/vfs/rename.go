@@ -180,5 +180,9 @@ func (r *renaming) move(old, victim *Dentry, newName string, exchange bool) {
 	r.to.setKid(newName, old)
 	if exchange {
 		r.from.setKid(oldName, victim)
+		tellMoved(r.from, oldName, r.to, newName, old, nil)
+		tellMoved(r.to, newName, r.from, oldName, victim, nil)
+	} else {
+		tellMoved(r.from, oldName, r.to, newName, old, victim)
 	}
 }

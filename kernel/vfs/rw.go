@@ -26,6 +26,7 @@ func (d *Description) Read(w *wait.Waiter, v *usermem.Vec) (int, abi.Errno) {
 			d.pos += int64(n)
 		}
 		d.mu.Unlock()
+		d.accessed(n)
 		return n, e
 	}
 	n, e := d.file.Read(v, 0)
@@ -66,7 +67,9 @@ func (d *Description) Write(w *wait.Waiter, v *usermem.Vec) (int, abi.Errno) {
 		return 0, abi.EBADF
 	}
 	if d.seek {
-		return d.writeAtPos(v, flags)
+		n, e := d.writeAtPos(v, flags)
+		d.modified(n)
+		return n, e
 	}
 	want := v.Len()
 	n, e := d.file.Write(v, 0)
@@ -117,12 +120,18 @@ func (d *Description) writeAtPos(v *usermem.Vec, flags uint32) (int, abi.Errno) 
 	}
 	if flags&abi.O_APPEND != 0 {
 		if a, ok := d.file.(Appender); ok {
+			if e := d.clipAppend(v); e != abi.OK {
+				return 0, e
+			}
 			n, end, e := a.Append(v)
 			if n > 0 {
 				d.pos = end
 			}
 			return n, e
 		}
+	}
+	if e := d.clip(v, d.pos); e != abi.OK {
+		return 0, e
 	}
 	n, e := d.file.Write(v, d.pos)
 	d.pos += int64(n)
@@ -146,7 +155,9 @@ func (d *Description) Pread(v *usermem.Vec, off int64) (int, abi.Errno) {
 	if !inRange(v, off) {
 		return 0, abi.EINVAL
 	}
-	return d.file.Read(v, off)
+	n, e := d.file.Read(v, off)
+	d.accessed(n)
+	return n, e
 }
 
 // Pwrite is pwrite64(2) and pwritev(2). With O_APPEND it writes at the end
@@ -169,11 +180,20 @@ func (d *Description) Pwrite(v *usermem.Vec, off int64) (int, abi.Errno) {
 	}
 	if d.flags.Load()&abi.O_APPEND != 0 {
 		if a, ok := d.file.(Appender); ok {
+			if e := d.clipAppend(v); e != abi.OK {
+				return 0, e
+			}
 			n, _, e := a.Append(v)
+			d.modified(n)
 			return n, e
 		}
 	}
-	return d.file.Write(v, off)
+	if e := d.clip(v, off); e != abi.OK {
+		return 0, e
+	}
+	n, e := d.file.Write(v, off)
+	d.modified(n)
+	return n, e
 }
 
 // Lseek is lseek(2).
@@ -183,6 +203,9 @@ func (d *Description) Lseek(off int64, whence int) (int64, abi.Errno) {
 	}
 	if uint(whence) > SEEK_HOLE {
 		return 0, abi.EINVAL
+	}
+	if _, ok := d.file.(Positionless); ok {
+		return 0, abi.OK
 	}
 	if !d.seek {
 		return 0, abi.ESPIPE
@@ -271,7 +294,14 @@ func (d *Description) Fallocate(mode uint32, off, length int64) abi.Errno {
 		if off+length < 0 {
 			return abi.EFBIG
 		}
-		return a.Fallocate(mode, off, length)
+		if e := checkSize(d.Inode(), off+length); e != abi.OK {
+			return e
+		}
+		e := a.Fallocate(mode, off, length)
+		if e == abi.OK {
+			d.modified(1)
+		}
+		return e
 	}
 	switch mode := d.Inode().Mode(); mode & abi.S_IFMT {
 	case abi.S_IFIFO:

@@ -16,7 +16,16 @@ const (
 	SPLICE_F_MOVE     = 1
 	SPLICE_F_NONBLOCK = 2
 	SPLICE_F_MORE     = 4
+	SPLICE_F_GIFT     = 8 // for vmsplice(2), of no meaning to the others
+
+	SPLICE_F_ALL = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT
 )
+
+// IsPipe reports whether d is an end of a pipe or FIFO.
+func IsPipe(d *Description) bool {
+	_, ok := d.file.(*pipeEnd)
+	return ok
+}
 
 // maxTransfer is the most that one call moves, as for read and write.
 const maxTransfer = 0x7ffff000
@@ -133,10 +142,8 @@ func (out *Description) Sendfile(w *wait.Waiter, v *usermem.Vec, in *Description
 		}
 		n, e := in.copyOut(v, *off, count, put)
 		*off += int64(n)
+		in.accessed(n)
 		return n, e
-	}
-	if in == out {
-		return 0, abi.EINVAL // it would wait for its own position
 	}
 	// The position stays free meanwhile, as in Linux: out may be slow.
 	start := in.Position()
@@ -144,6 +151,7 @@ func (out *Description) Sendfile(w *wait.Waiter, v *usermem.Vec, in *Description
 	in.mu.Lock()
 	in.pos = start + int64(n)
 	in.mu.Unlock()
+	in.accessed(n)
 	return n, e
 }
 
@@ -168,24 +176,36 @@ func (in *Description) CopyFileRange(v *usermem.Vec, inOff *int64, out *Descript
 	if outOff != nil {
 		to = *outOff
 	}
+	if wraps(from, count) || wraps(to, count) {
+		return 0, abi.EOVERFLOW
+	}
 	if from < 0 || to < 0 {
 		return 0, abi.EINVAL
-	}
-	if from+int64(count) < 0 || to+int64(count) < 0 {
-		return 0, abi.EOVERFLOW
 	}
 	if a == b && from < to+int64(count) && to < from+int64(count) {
 		return 0, abi.EINVAL
 	}
 	at := to
 	n, e := in.copyOut(v, from, count, func(v *usermem.Vec) (int, abi.Errno) {
+		if e := out.clip(v, at); e != abi.OK {
+			return 0, e
+		}
 		m, e := out.file.Write(v, at)
 		at += int64(m)
 		return m, e
 	})
 	in.moveBy(inOff, from, n)
 	out.moveBy(outOff, to, n)
+	in.accessed(n)
+	out.modified(n)
 	return n, e
+}
+
+// wraps reports whether n bytes from off on reach beyond the largest offset, or
+// beyond 0 from below, which Linux reports alike.
+func wraps(off int64, n int) bool {
+	end := off + int64(n)
+	return off >= 0 && end < 0 || off < 0 && end >= 0
 }
 
 // moveBy moves an offset that a call was given, or the position in its place.
@@ -205,7 +225,7 @@ var pipePairs sync.Mutex
 
 // Splice is splice(2): one side at least is a pipe, and has no offset.
 func (in *Description) Splice(w *wait.Waiter, v *usermem.Vec, inOff *int64, out *Description, outOff *int64, count int, flags uint32) (int, abi.Errno) {
-	if flags&^(SPLICE_F_MOVE|SPLICE_F_NONBLOCK|SPLICE_F_MORE) != 0 {
+	if flags&^SPLICE_F_ALL != 0 {
 		return 0, abi.EINVAL
 	}
 	if !in.Readable() || !out.Writable() {
@@ -230,10 +250,16 @@ func (in *Description) Splice(w *wait.Waiter, v *usermem.Vec, inOff *int64, out 
 		return 0, abi.OK
 	}
 	block := flags&SPLICE_F_NONBLOCK == 0
+	var n int
+	var e abi.Errno
 	if fromPipe {
-		return from.spliceOut(w, v, out, outOff, count, block && in.flags.Load()&abi.O_NONBLOCK == 0, block)
+		n, e = from.spliceOut(w, v, out, outOff, count, block && in.flags.Load()&abi.O_NONBLOCK == 0, block)
+	} else {
+		n, e = in.spliceIn(w, v, inOff, to, count, block)
 	}
-	return in.spliceIn(w, v, inOff, to, count, block)
+	in.accessed(n)
+	out.modified(n)
+	return n, e
 }
 
 // spliceOut moves bytes from a pipe to out. It waits until there are some, if it
@@ -313,6 +339,9 @@ func (f *pipeEnd) feed(v *usermem.Vec, out *Description, off *int64, count int) 
 // put writes v once, at *off or at the position.
 func (d *Description) put(v *usermem.Vec, off *int64) (int, abi.Errno) {
 	if off != nil {
+		if e := d.clip(v, *off); e != abi.OK {
+			return 0, e
+		}
 		n, e := d.file.Write(v, *off)
 		*off += int64(n)
 		return n, e

@@ -222,6 +222,9 @@ func (f *timerFD) Stat(st *abi.Stat) abi.Errno { return anonStat(st, f.ino) }
 // Ioctl knows nothing.
 func (f *timerFD) Ioctl(uint32, uintptr) (uintptr, abi.Errno) { return 0, abi.ENOTTY }
 
+// Positionless makes lseek(2) do nothing.
+func (f *timerFD) Positionless() {}
+
 // Seekable is false.
 func (f *timerFD) Seekable() bool { return false }
 

@@ -29,7 +29,9 @@ type Program struct {
 	Files map[string]string
 	Dir   string
 	// Flags are more flags for skerry run, such as --host-access.
-	Flags   []string
+	Flags []string
+	// HostEnv is added to the skerry command's own environment.
+	HostEnv []string
 	Timeout time.Duration
 }
 
@@ -100,7 +102,7 @@ func OnSkerry(ctx context.Context, skerry string, p *Program) (*Outcome, error) 
 	}
 	args = append(append(args, p.Flags...), p.Path)
 	cmd := exec.CommandContext(ctx, skerry, append(args, p.Args...)...)
-	cmd.Env = os.Environ()
+	cmd.Env = append(os.Environ(), p.HostEnv...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return run(ctx, cmd)
 }

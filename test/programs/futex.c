@@ -137,14 +137,23 @@ static void bitset(void)
 	finish(w, 5);
 }
 
+// awaited is awake once it has reached n, or after a second: who was woken has to
+// run first.
+static int awaited(struct waiter *w, int count, int n)
+{
+	for (int i = 0; i < 500 && awake(w, count) < n; i++)
+		pause_ns(2 * MS);
+	return awake(w, count);
+}
+
 static void requeue(void)
 {
 	struct waiter w[6];
 	start(w, 6, NULL);
 	SHOW(futex(&word, CMP_REQUEUE | PRIVATE, 1, (void *)3, &word2, 0)); // woken and moved
-	say("awake %d", awake(w, 6));
+	say("awake %d", awaited(w, 6, 1));
 	SHOW(futex(&word2, WAKE | PRIVATE, 100, NULL, NULL, 0));
-	say("awake %d", awake(w, 6));
+	say("awake %d", awaited(w, 6, 4));
 	SHOW(futex(&word, REQUEUE | PRIVATE, 0, (void *)100, &word2, 0)); // answers only the woken
 	SHOW(futex(&word, WAKE | PRIVATE, 100, NULL, NULL, 0));
 	SHOW(futex(&word2, WAKE | PRIVATE, 100, NULL, NULL, 0));

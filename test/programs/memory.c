@@ -367,6 +367,18 @@ static void sharing(void)
 	OK(munmap(a, 2 * PAGE));
 	mprotect(b, PAGE, PROT_READ);
 	say("read-only: %s", touch(b, STORE));
+	// Each shared mapping of /dev/zero is memory of its own.
+	fd = open("/dev/zero", O_RDWR);
+	a = mmap(NULL, 2 * PAGE, RW, MAP_SHARED, fd, 0), b = mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0);
+	int zero = open("/dev/zero", O_RDONLY);
+	SHOW(mmap(NULL, PAGE, RW, MAP_SHARED, zero, 0) == MAP_FAILED);
+	close(fd);
+	close(zero);
+	CHECK(a != MAP_FAILED && b != MAP_FAILED);
+	strcpy(a + PAGE, "shared zero");
+	c = mremap(a, 0, 2 * PAGE, MREMAP_MAYMOVE);
+	CHECK(c != MAP_FAILED);
+	say("a %s, again %s, b %d", a + PAGE, c + PAGE, b[0]);
 }
 
 static void protect(void)

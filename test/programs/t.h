@@ -171,6 +171,24 @@ __attribute__((unused)) static pthread_t go(void *(*f)(void *), void *arg)
 	return t;
 }
 
+// t_folder makes a folder of the program's own below top and works in it, so that
+// several can run at a time; it is removed at the end if it is empty.
+__attribute__((unused)) static char t_own[64];
+
+__attribute__((unused)) static void t_unfolder(void)
+{
+	if (chdir("/") == 0)
+		rmdir(t_own);
+}
+
+__attribute__((unused)) static void t_folder(const char *top)
+{
+	snprintf(t_own, sizeof t_own, "%s/t-XXXXXX", top);
+	if (!mkdtemp(t_own) || chdir(t_own) < 0)
+		say("FAIL no folder in %s: %s", top, t_errno(errno));
+	atexit(t_unfolder);
+}
+
 // t_main runs all cases, or those that are named.
 __attribute__((unused)) static int t_main(int argc, char **argv, const struct t_case *cases, size_t n)
 {

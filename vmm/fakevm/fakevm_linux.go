@@ -10,6 +10,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -32,6 +34,8 @@ type fake struct {
 	reader *bootrec.Reader
 	rest   []byte
 	args   []string
+
+	listener net.Listener // after listen
 }
 
 // Option returns the value behind a QEMU option, the nth one of that name.
@@ -191,6 +195,30 @@ func (f *fake) do(cmd string) {
 		for f.frame().Kind != bootrec.KindStop {
 		}
 		control.Write(bootrec.AppendExit(nil, &bootrec.Exit{Reason: bootrec.Stopped}))
+	case "listen": // on the port of the first forward, with QEMU's backlog
+		f.listen()
+	case "echo": // answer n connections, one after another, what they send
+		for range n {
+			c, e := f.listener.Accept()
+			if e != nil {
+				fmt.Fprintln(os.Stderr, "fake-qemu:", e)
+				leave(1)
+			}
+			io.Copy(c, c)
+			c.Close()
+		}
+	case "send": // accept a connection, send n bytes and close it
+		c, e := f.listener.Accept()
+		if e == nil {
+			// QEMU reads what comes as long as the machine takes it.
+			go io.Copy(io.Discard, c)
+			_, e = c.Write(make([]byte, n))
+		}
+		if e != nil {
+			fmt.Fprintln(os.Stderr, "fake-qemu:", e)
+			leave(1)
+		}
+		c.Close()
 	case "sleep":
 		time.Sleep(time.Duration(n) * time.Millisecond)
 	case "hang":
@@ -202,6 +230,33 @@ func (f *fake) do(cmd string) {
 		time.Sleep(time.Minute)
 	default:
 		fmt.Fprintln(os.Stderr, "fake-qemu: what is", cmd)
+		leave(1)
+	}
+}
+
+// listen listens where the first forward of TCP comes from.
+func (f *fake) listen() {
+	_, rule, _ := strings.Cut(Option(f.args, "-netdev", 0), "hostfwd=tcp:")
+	host, _, _ := strings.Cut(rule, "-")
+	at, err := netip.ParseAddrPort(host)
+	var fd int
+	if err == nil {
+		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	}
+	if err == nil {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	}
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())})
+	}
+	if err == nil {
+		err = unix.Listen(fd, 1)
+	}
+	if err == nil {
+		f.listener, err = net.FileListener(os.NewFile(uintptr(fd), "listener"))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "fake-qemu: listen:", err)
 		leave(1)
 	}
 }

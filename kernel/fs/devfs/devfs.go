@@ -83,6 +83,9 @@ func (d *device) Stat(st *abi.Stat) abi.Errno { return d.node.Stat(st) }
 // Seekable is true: pread works and the offset does not matter.
 func (d *device) Seekable() bool { return true }
 
+// Positionless makes lseek(2) do nothing.
+func (d *device) Positionless() {}
+
 // swallow takes all of v without looking at it, as Linux's null does.
 func swallow(v *usermem.Vec) (int, abi.Errno) { return v.Len(), abi.OK }
 
@@ -107,8 +110,8 @@ func (*nullFile) Write(v *usermem.Vec, _ int64) (int, abi.Errno) { return swallo
 // Unpollable makes epoll refuse the device, as it does zero and full.
 func (*nullFile) Unpollable() {}
 
-// zeroFile is /dev/zero. A private mapping of it is anonymous memory; a shared
-// one could only be read.
+// zeroFile is /dev/zero. A private mapping of it is anonymous memory, a shared
+// one shared anonymous memory.
 type zeroFile struct {
 	device
 	page frame.PFN
@@ -124,6 +127,9 @@ func (*zeroFile) Write(v *usermem.Vec, _ int64) (int, abi.Errno) { return swallo
 
 // Unpollable implements vfs.Unpollable.
 func (*zeroFile) Unpollable() {}
+
+// MapsZero implements vfs.ZeroMapper.
+func (*zeroFile) MapsZero() {}
 
 // Page implements vfs.Mapper with one frame for all.
 func (f *zeroFile) Page(_ uint64, write bool) (frame.PFN, abi.Errno) {

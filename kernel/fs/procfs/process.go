@@ -87,6 +87,12 @@ func (p *proc) addCommon(d *pseudofs.Dir, tid func() int32) {
 		s.SetOOMScoreAdj(n)
 		return abi.OK
 	}))
+	d.AddFile("oom_score", func() []byte {
+		x, m := s.Process(), s.Memory()
+		score := int(x.Mem.Resident*1000/max(m.Total, 1)) + x.OOMScoreAdj
+		return []byte(strconv.Itoa(max(score, 0)) + "\n")
+	})
+	d.AddText("cpuset", "/\n")
 	d.AddText("loginuid", "4294967295")
 	d.AddText("sessionid", "4294967295")
 	d.AddText("personality", "00000000\n")

@@ -51,11 +51,14 @@ func (p *proc) addSysctl(d *pseudofs.Dir) {
 		"fs/file-nr": line(func(b *text) {
 			b.num(int64(p.Context.Files.Count())).str("\t0\t").num(vfs.MaxFiles)
 		}),
-		"fs/pipe-max-size":          text1(itoa(vfs.MaxPipeSize)),
-		"fs/epoll/max_user_watches": line(func(b *text) { b.num(vfs.MaxEpollWatches()) }),
-		"fs/overflowuid":            text1(itoa(abi.ID)),
-		"fs/overflowgid":            text1(itoa(abi.ID)),
-		"vm/min_free_kbytes":        line(func(b *text) { b.num(frame.Read().Reserve * 4) }),
+		"fs/pipe-max-size":              text1(itoa(vfs.MaxPipeSize)),
+		"fs/epoll/max_user_watches":     line(func(b *text) { b.num(vfs.MaxEpollWatches()) }),
+		"fs/inotify/max_queued_events":  text1(itoa(vfs.MaxInotifyEvents)),
+		"fs/inotify/max_user_watches":   text1(itoa(vfs.MaxInotifyWatches)),
+		"fs/inotify/max_user_instances": text1(itoa(vfs.MaxFiles)),
+		"fs/overflowuid":                text1(itoa(abi.ID)),
+		"fs/overflowgid":                text1(itoa(abi.ID)),
+		"vm/min_free_kbytes":            line(func(b *text) { b.num(frame.Read().Reserve * 4) }),
 	}
 	for path, f := range p.Sysctl {
 		files[path] = f

@@ -33,6 +33,10 @@ func (p *proc) addSystem(d *pseudofs.Dir) {
 	d.AddText("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")
 	d.AddText("devices", "Character devices:\n  1 mem\n\nBlock devices:\n")
 	d.AddText("modules", "")
+	d.AddText("partitions", "major minor  #blocks  name\n\n")
+	d.AddText("diskstats", "")
+	// No controller is bound to a hierarchy of version 1.
+	d.AddText("cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\n")
 }
 
 // cpuinfo is /proc/cpuinfo, proc_cpuinfo(5), as x86-64 shows it.

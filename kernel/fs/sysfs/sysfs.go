@@ -34,6 +34,9 @@ func New(opt Options) *pseudofs.FS {
 	top := fs.Top()
 	addCPUs(top.Sub("devices", "system", "cpu"), &opt)
 	addNode(top.Sub("devices", "system", "node"), &opt)
+	clocks := top.Sub("devices", "system", "clocksource", "clocksource0")
+	line(clocks, "available_clocksource", "tsc")
+	line(clocks, "current_clocksource", "tsc")
 	mm := top.Sub("kernel", "mm", "transparent_hugepage")
 	choice := "always madvise [never]"
 	if opt.HugePages {

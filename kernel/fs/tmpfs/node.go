@@ -70,6 +70,13 @@ func (n *node) drop() bool {
 	return n.ends()
 }
 
+// Gone reports whether nothing refers to the inode any more.
+func (n *node) Gone() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.dead
+}
+
 // ends makes the inode dead if nothing refers to it. The caller holds mu.
 func (n *node) ends() bool {
 	if n.dead || n.nlink != 0 || n.holds != 0 {

@@ -23,6 +23,23 @@ func (l *Spin) Lock() uint64 {
 	return lockIRQ(&l.word)
 }
 
+// TryLock is Lock if the lock is free now; ok is false, and nothing has changed,
+// if it is not.
+//
+//go:nosplit
+func (l *Spin) TryLock() (flags uint64, ok bool) {
+	if Hosted == 0 {
+		flags = IRQSave()
+	}
+	if atomic.CompareAndSwapUint32(&l.word, 0, 1) {
+		return flags, true
+	}
+	if Hosted == 0 {
+		IRQRestore(flags)
+	}
+	return 0, false
+}
+
 // Unlock releases the lock and restores the interrupt flag.
 //
 //go:nosplit

@@ -63,7 +63,9 @@ type Device interface {
 // goroutine of the driver, never concurrently with each other.
 type Receiver interface {
 	// Receive hands over one Ethernet frame (header first). The memory belongs
-	// to the driver again when Receive returns. Offload fields were checked
+	// to the driver again when Receive returns, and the device may write to it
+	// before that: whoever looks at the frame more than once, or decides by one
+	// part what to do with another, copies it first. Offload fields were checked
 	// against the length of the frame.
 	Receive(frame []byte, off Offload)
 	// Batch is called after the last Receive of a burst.

@@ -66,7 +66,7 @@ func (f *File) ReadAt(b []byte, off int64) (int, abi.Errno) {
 type Space struct{ *mm.Space }
 
 // Flags of mmap(2), asm-generic/mman-common.h.
-const fixedPrivate, anonymous = 0x100000 | 0x02, 0x20
+const fixedPrivate, anonymous, noReserve = 0x100000 | 0x02, 0x20, 0x4000
 
 // MapFile implements loader.AddressSpace; f is a *File.
 func (s Space) MapFile(f loader.File, addr, n uintptr, prot uint32, off uint64) abi.Errno {
@@ -79,9 +79,11 @@ func (s Space) MapFile(f loader.File, addr, n uintptr, prot uint32, off uint64) 
 	return e
 }
 
-// MapAnon implements loader.AddressSpace.
+// MapAnon implements loader.AddressSpace. A program's BSS is not held against the
+// machine's memory: every Go program that links crypto has one of 32 MiB of which
+// it touches nothing.
 func (s Space) MapAnon(addr, n uintptr, prot uint32) abi.Errno {
-	_, e := s.Mmap(&mm.Request{Addr: addr, Len: n, Prot: prot, Flags: fixedPrivate | anonymous, ELFData: true})
+	_, e := s.Mmap(&mm.Request{Addr: addr, Len: n, Prot: prot, Flags: fixedPrivate | anonymous | noReserve, ELFData: true})
 	return e
 }
 
@@ -124,6 +126,9 @@ func (s Space) Load(p *loader.Plan, l *loader.Layout, v VDSO, st *loader.Stack) 
 	s.InitBrk(l.Brk)
 	if e := p.Apply(s); e != nil {
 		return e
+	}
+	for _, r := range p.Relro {
+		s.SealRelro(r.Lo, r.Hi)
 	}
 	e := s.MapSpecial(l.VDSO, []frame.PFN{v.Data}, false, "[vvar]")
 	if e == abi.OK {

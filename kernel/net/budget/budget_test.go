@@ -8,7 +8,7 @@ import (
 )
 
 func TestExact(t *testing.T) {
-	b := New(100)
+	b := New(200) // half of it for queues
 	if !b.Charge(60) || b.Charge(41) || !b.Charge(40) || b.Charge(1) {
 		t.Fatal("limit not exact")
 	}
@@ -29,7 +29,7 @@ func TestExact(t *testing.T) {
 // while a count would show room.
 func TestCensusBoundsQueues(t *testing.T) {
 	const limit = 1 << 20
-	b := New(limit)
+	b := New(2 * limit)
 	b.interval = 0 // the model's time stands still
 	var queued atomic.Int64
 	counts := 0
@@ -56,7 +56,7 @@ func TestCensusBoundsQueues(t *testing.T) {
 }
 
 func TestFullQueuesRefuse(t *testing.T) {
-	b := New(1000)
+	b := New(2000)
 	b.SetCensus(func(int64) int64 { return 1000 })
 	refused := 0
 	for i := 0; i < 100; i++ {
@@ -73,7 +73,7 @@ func TestFullQueuesRefuse(t *testing.T) {
 }
 
 func TestConcurrent(t *testing.T) {
-	b := New(1 << 16)
+	b := New(1 << 17)
 	var queued atomic.Int64
 	b.SetCensus(func(int64) int64 { return queued.Load() })
 	var wg sync.WaitGroup
@@ -97,4 +97,45 @@ func TestConcurrent(t *testing.T) {
 	if b.Used() < 0 || b.Used() > 1<<16 {
 		t.Fatal(b.Used())
 	}
+}
+
+// TestSocketsHaveAShare: sockets can be had whatever queues hold, up to their
+// half; beyond that what queues do not use, up to three quarters; and queues
+// give way for those.
+func TestSocketsHaveAShare(t *testing.T) {
+	b := New(1000)
+	queued := int64(500)
+	b.SetCensus(func(int64) int64 { return queued })
+	b.interval = 0
+	if b.Recount(); b.Flow(100) {
+		t.Fatal("queues hold more than half")
+	}
+	for i := 0; i < 5; i++ {
+		if !b.SocketRoom(100, 0) || !b.ChargeSocket(100) {
+			t.Fatal("no room for a socket beside full queues:", i)
+		}
+	}
+	if b.SocketRoom(1, 0) || b.ChargeSocket(1) {
+		t.Fatal("more than the limit")
+	}
+	if !b.SocketRoom(100, 100) {
+		t.Fatal("what would be given back does not count")
+	}
+	queued = 100
+	if !b.ChargeSocket(250) || b.ChargeSocket(1) || b.Used() != 850 {
+		t.Fatal("sockets have three quarters if queues are short:", b.Used())
+	}
+	if !b.Flow(100) {
+		t.Fatal("queues are refused what sockets leave")
+	}
+	if queued = 200; b.Flow(100) {
+		t.Fatal("queues have more than what sockets leave")
+	}
+	b.ReleaseSocket(750)
+	defer func() {
+		if recover() == nil {
+			t.Fatal("releasing too much went unnoticed")
+		}
+	}()
+	b.ReleaseSocket(1)
 }

@@ -7,8 +7,8 @@
 // comes here. Today the table is a list of denied prefixes with exempt
 // endpoints; a policy with names, ports and rates takes the same place.
 //
-// The table is immutable once made, so Check takes no lock and allocates
-// nothing. It imports only net/netip.
+// The denied prefixes are fixed once the table is made and the exempt endpoints
+// are replaced as a whole, so Check takes no lock and allocates nothing. It imports only net/netip.
 package egress
 
 import (
@@ -28,7 +28,7 @@ const (
 // Table is the decision. The nil table and the zero table allow everything.
 type Table struct {
 	deny   []netip.Prefix
-	exempt []netip.AddrPort
+	exempt atomic.Pointer[[]netip.AddrPort]
 	audit  func(Proto, netip.AddrPort)
 	denied atomic.Uint64
 }
@@ -44,10 +44,21 @@ func New(deny []netip.Prefix, exempt []netip.AddrPort, audit func(Proto, netip.A
 		}
 		t.deny = append(t.deny, p.Masked())
 	}
-	for _, e := range exempt {
-		t.exempt = append(t.exempt, netip.AddrPortFrom(e.Addr().Unmap(), e.Port()))
-	}
+	t.SetExempt(exempt)
 	return t
+}
+
+// SetExempt replaces the exempt addresses with their ports.
+func (t *Table) SetExempt(exempt []netip.AddrPort) {
+	if len(exempt) == 0 {
+		t.exempt.Store(nil)
+		return
+	}
+	list := make([]netip.AddrPort, 0, len(exempt))
+	for _, e := range exempt {
+		list = append(list, netip.AddrPortFrom(e.Addr().Unmap(), e.Port()))
+	}
+	t.exempt.Store(&list)
 }
 
 // Check reports whether the program may send to an address, and counts and
@@ -97,7 +108,11 @@ func (t *Table) allows(a netip.Addr, port uint16) bool {
 		if !t.deny[i].Contains(a) {
 			continue
 		}
-		for _, e := range t.exempt {
+		list := t.exempt.Load()
+		if list == nil {
+			return false
+		}
+		for _, e := range *list {
 			if e.Addr() == a && e.Port() == port {
 				return true
 			}

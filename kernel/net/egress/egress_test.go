@@ -53,6 +53,16 @@ func TestMatrix(t *testing.T) {
 	if len(audited) != len(denied) || tab.Denied() != uint64(len(denied)) {
 		t.Error(audited)
 	}
+	// Exempt endpoints may change, but not what is denied.
+	tab.SetExempt([]netip.AddrPort{netip.MustParseAddrPort("[::ffff:169.254.169.254]:53")})
+	for s, want := range map[string]bool{"10.0.2.2:53": false, "169.254.169.254:53": true, "169.254.169.254:80": false} {
+		if tab.Allows(netip.MustParseAddrPort(s)) != want {
+			t.Errorf("%s with other exempt endpoints: %v", s, !want)
+		}
+	}
+	if tab.SetExempt(nil); tab.Allows(netip.MustParseAddrPort("169.254.169.254:53")) {
+		t.Error("still exempt")
+	}
 	var none *Table
 	if !none.Check(TCP, netip.MustParseAddrPort("169.254.169.254:80")) || none.Denied() != 0 {
 		t.Error("nil table")

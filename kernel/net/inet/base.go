@@ -41,8 +41,8 @@ const (
 
 // Memory in bytes that a socket is charged for as such, buffers apart.
 const (
-	streamCost   = 6 << 10
-	datagramCost = 3 << 10
+	streamCost   = 9 << 10
+	datagramCost = 4 << 10
 )
 
 // endpoint is one endpoint of the IP stack with its queue, and the entry by which
@@ -52,6 +52,7 @@ type endpoint struct {
 	tcp   *tcp.Endpoint // nil for UDP
 	queue *waiter.Queue
 	entry waiter.Entry
+	grown atomic.Bool // see Stream.grow
 }
 
 // base is what TCP and UDP sockets share.
@@ -72,6 +73,7 @@ type base struct {
 	sndTimeo atomic.Int64
 	lowat    atomic.Int32
 	stamp    atomic.Uint32 // 0 or the SO_TIMESTAMP… that was asked for
+	sndSized atomic.Bool   // SO_SNDBUF was set
 
 	mu      sync.Mutex
 	record  []setting // options that were set, for a fresh endpoint
@@ -87,6 +89,8 @@ type settings struct {
 	priority    int32
 	device      tcpip.NICID // SO_BINDTODEVICE
 	deferAccept int         // TCP_DEFER_ACCEPT, in retransmissions
+	groups4     int         // memberships of multicast groups
+	groups6     int
 }
 
 // setting is one successful setsockopt.
@@ -232,8 +236,13 @@ func (b *base) allowed(p egress.Proto, a tcpip.FullAddress) bool {
 	return b.host.st.MaySend(p, a.Addr, a.Port)
 }
 
+// longestSetting is the bytes of an option's value that are remembered; the
+// longest that a TCP socket takes, TCP_CONGESTION's, has 16.
+const longestSetting = 32
+
 // remember records an option that was set, for a later endpoint.
 func (b *base) remember(level, name int, val []byte) {
+	val = val[:min(len(val), longestSetting)]
 	for i := range b.record {
 		if b.record[i].level == level && b.record[i].name == name {
 			b.record[i].val = append([]byte(nil), val...)

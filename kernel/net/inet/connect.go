@@ -224,7 +224,9 @@ func (s *Stream) Accept(peer []byte) (socket.Socket, int, abi.Errno) {
 		return nil, 0, abi.EINVAL
 	}
 	if !s.host.reg.charge(streamCost) {
-		return nil, 0, abi.ENOBUFS
+		// As Linux answers without memory for a socket. Servers take it for a
+		// passing shortage of files and try again later, while ENOBUFS ends some.
+		return nil, 0, abi.ENFILE
 	}
 	var from tcpip.FullAddress
 	child, q, err := ep.Accept(&from)

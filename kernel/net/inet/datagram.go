@@ -326,7 +326,8 @@ func (d *Datagram) collect(v *usermem.Vec, opts *tcpip.WriteOptions, more bool) 
 	if len(d.cork)+n > maxUDP {
 		return 0, abi.EMSGSIZE
 	}
-	if !d.corked {
+	first := !d.corked
+	if first {
 		d.corked, d.corkTo = true, nil
 		if opts.To != nil {
 			to := *opts.To
@@ -335,6 +336,10 @@ func (d *Datagram) collect(v *usermem.Vec, opts *tcpip.WriteOptions, more bool) 
 			d.corked = false
 			return 0, abi.EDESTADDRREQ
 		}
+	}
+	if !d.host.st.Budget.Charge(n) {
+		d.corked = !first
+		return 0, abi.ENOBUFS
 	}
 	d.cork = append(d.cork, part...)
 	if more {
@@ -350,6 +355,7 @@ func (d *Datagram) flushLocked() abi.Errno {
 	}
 	b, to := d.cork, d.corkTo
 	d.cork, d.corked, d.corkTo = nil, false, nil
+	d.host.st.Budget.Release(len(b))
 	_, err := d.ep.Load().Write(bytes.NewReader(b), tcpip.WriteOptions{To: to})
 	return d.sendErrno(err, to != nil)
 }
@@ -357,6 +363,10 @@ func (d *Datagram) flushLocked() abi.Errno {
 // Release implements vfs.File.
 func (d *Datagram) Release() {
 	h := d.host
+	d.corkMu.Lock()
+	h.st.Budget.Release(len(d.cork))
+	d.cork, d.corked, d.corkTo = nil, false, nil
+	d.corkMu.Unlock()
 	ep := d.ep.Load()
 	ep.Close()
 	h.reg.mu.Lock()

@@ -2,7 +2,6 @@ package inet
 
 import (
 	"sync"
-	"sync/atomic"
 
 	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
@@ -20,6 +19,10 @@ type Host struct {
 	backlog int
 }
 
+// Backlog is the longest queue of connections that a listener may have,
+// /proc/sys/net/core/somaxconn.
+func (h *Host) Backlog() int { return h.backlog }
+
 // New makes the family over an IP stack.
 func New(st *stack.Stack) *Host {
 	h := &Host{st: st, backlog: abi.SOMAXCONN}
@@ -29,6 +32,7 @@ func New(st *stack.Stack) *Host {
 	h.reg.init(h)
 	st.Budget.SetCensus(h.reg.census)
 	st.SetDatagramGate(h.reg.gate)
+	st.SetConnectionGate(h.reg.room)
 	return h
 }
 
@@ -80,8 +84,7 @@ type registry struct {
 	// first.
 	orphans  orphanList
 	norphans int
-	cost     atomic.Int64 // bytes charged for sockets as such
-	tight    bool         // buffers are being held small
+	tight    bool // buffers are being held small
 }
 
 func (r *registry) init(h *Host) {
@@ -90,35 +93,32 @@ func (r *registry) init(h *Host) {
 	r.grams = make(map[gstack.TransportEndpoint]*Datagram)
 }
 
-// Parts of the memory of all sockets: sockets as such may take half of it, so that
-// there is always room for what they hold, and of that orphans a quarter.
-const (
-	socketShare = 2
-	orphanShare = 8
-)
+// orphanShare is the part of the memory of all sockets that orphans may take
+// before the oldest are given up.
+const orphanShare = 8
 
 // charge takes the memory of a new socket; if there is none, the oldest orphans
 // are given up, most of which only wait out TIME_WAIT.
 func (r *registry) charge(n int) bool {
-	b := r.host.st.Budget
-	for {
-		if r.cost.Add(int64(n)) <= b.Limit()/socketShare {
-			if b.Charge(n) {
-				return true
-			}
-		}
-		r.cost.Add(-int64(n))
+	for !r.host.st.Budget.ChargeSocket(n) {
 		if !r.reclaim() {
 			return false
 		}
 	}
+	return true
+}
+
+// room reports whether there is memory for one more connection. Orphans do not
+// count, since charge gives them up.
+func (r *registry) room() bool {
+	r.mu.Lock()
+	orphans := int64(r.norphans) * streamCost
+	r.mu.Unlock()
+	return r.host.st.Budget.SocketRoom(streamCost, orphans)
 }
 
 // release gives back the memory of a socket.
-func (r *registry) release(n int) {
-	r.cost.Add(-int64(n))
-	r.host.st.Budget.Release(n)
-}
+func (r *registry) release(n int) { r.host.st.Budget.ReleaseSocket(n) }
 
 // reclaim aborts the oldest orphans, a few at a time, and reports whether
 // there were any.

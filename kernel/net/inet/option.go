@@ -193,6 +193,7 @@ func (b *base) applySocket(ep *endpoint, name int, val []byte) abi.Errno {
 		o.SetKeepAlive(v != 0)
 	case abi.SO_SNDBUF:
 		n := b.bufferSize(v, true)
+		b.sndSized.Store(true)
 		o.SetSendBufferSize(int64(n), true)
 	case abi.SO_RCVBUF:
 		n := b.bufferSize(v, false)

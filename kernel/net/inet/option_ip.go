@@ -225,14 +225,43 @@ func any4(b []byte) tcpip.Address {
 	return a
 }
 
+// How many groups a socket may be in: net.ipv4.igmp_max_memberships, and about
+// what Linux's memory for options (net.core.optmem_max) holds of IPv6's.
+const (
+	maxGroups4 = 20
+	maxGroups6 = 256
+)
+
+// join makes the socket a member of a group; the lock is held. An error of the
+// request itself goes before that of one too many.
 func (b *base) join(ep *endpoint, m tcpip.MembershipOption) abi.Errno {
 	o := tcpip.AddMembershipOption(m)
-	return multicastErrno(ep.SetSockOpt(&o))
+	if err := ep.SetSockOpt(&o); err != nil {
+		return multicastErrno(err)
+	}
+	joined, most, e := &b.options.groups4, maxGroups4, abi.ENOBUFS
+	if m.MulticastAddr.Len() == 16 {
+		joined, most, e = &b.options.groups6, maxGroups6, abi.ENOMEM
+	}
+	if *joined++; *joined > most {
+		b.leave(ep, m)
+		return e
+	}
+	return abi.OK
 }
 
+// leave ends a membership; the lock is held.
 func (b *base) leave(ep *endpoint, m tcpip.MembershipOption) abi.Errno {
 	o := tcpip.RemoveMembershipOption(m)
-	return multicastErrno(ep.SetSockOpt(&o))
+	if err := ep.SetSockOpt(&o); err != nil {
+		return multicastErrno(err)
+	}
+	if m.MulticastAddr.Len() == 16 {
+		b.options.groups6--
+	} else {
+		b.options.groups4--
+	}
+	return abi.OK
 }
 
 // multicastErrno is errnoOf; without a route there is no such device.

@@ -10,6 +10,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 
 	"skerry/kernel/abi"
+	"skerry/kernel/net/stack"
 )
 
 // Bounds of tcp(7): MAX_TCP_KEEPIDLE, _KEEPINTVL, _KEEPCNT of Linux.
@@ -233,7 +234,7 @@ func (s *Stream) getTCP(ep *endpoint, name int, val []byte) (int, abi.Errno) {
 func (s *Stream) mss(ep *endpoint) int {
 	if ep.tcp.EndpointState() < tcp.StateInitial && !over(ep.tcp.EndpointState()) && ep.tcp.EndpointState() != tcp.StateListen {
 		ep.tcp.LockUser()
-		n := int(senderField(ep.tcp, "MaxPayloadSize"))
+		n := stack.SegmentSize(ep.tcp)
 		ep.tcp.UnlockUser()
 		if n > 0 {
 			return n

@@ -297,6 +297,9 @@ func (s *Stream) send(v *usermem.Vec, flags int) (int, abi.Errno) {
 			ep.SocketOptions().SetCorkOption(true)
 		}
 	}
+	if !ep.grown.Load() {
+		s.grow(ep)
+	}
 	n, err := ep.Write(v, tcpip.WriteOptions{})
 	if flags&abi.MSG_MORE == 0 && !s.userCork.Load() && ep.SocketOptions().GetCorkOption() {
 		ep.SocketOptions().SetCorkOption(false)
@@ -307,6 +310,36 @@ func (s *Stream) send(v *usermem.Vec, flags int) (int, abi.Errno) {
 		return int(n), abi.OK
 	}
 	return 0, s.sendFailed(ep, err)
+}
+
+// firstFlight is how many segments the send buffer of a fresh connection holds:
+// twice the initial congestion window, as in tcp_sndbuf_expand of Linux.
+const firstFlight = 2 * tcp.InitialCwnd
+
+// grow enlarges the send buffer of a connection that has just been made, unless
+// the program chose its size. The IP stack does so only after the buffer was
+// full once, which leaves a non-blocking writer with a fraction of what Linux
+// takes.
+func (s *Stream) grow(ep *endpoint) {
+	switch ep.tcp.EndpointState() {
+	case tcp.StateEstablished, tcp.StateCloseWait:
+	default:
+		return // not yet, or no more
+	}
+	ep.grown.Store(true)
+	if s.sndSized.Load() {
+		return
+	}
+	ep.tcp.LockUser()
+	n := int64(firstFlight) * int64(stack.SegmentSize(ep.tcp))
+	ep.tcp.UnlockUser()
+	o := ep.SocketOptions()
+	if _, most := o.SendBufferLimits(); n > most {
+		n = most
+	}
+	if n > o.GetSendBufferSize() {
+		o.SetSendBufferSize(n, false)
+	}
 }
 
 // sendFailed decides what a send answers that took nothing: a pending error goes

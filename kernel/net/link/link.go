@@ -5,7 +5,7 @@
 // Internet host must never accept (frames for others, source-routed packets,
 // martians, router advertisements and redirects, unasked-for neighbour answers,
 // ICMP errors about connections that do not exist, tiny and atomic fragments)
-// is dropped here, before anything is allocated, and counted by reason. ARP
+// is dropped here, before the IP stack sees it, and counted by reason. ARP
 // requests and neighbour solicitations are answered here too, so that no packet
 // from the wire can create an entry in the neighbour cache: entries come only
 // from answers to questions that the machine asked.

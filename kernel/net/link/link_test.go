@@ -211,7 +211,7 @@ func (*sink) DeliverLinkPacket(tcpip.NetworkProtocolNumber, *gstack.PacketBuffer
 // TestBudget drops what sockets have no memory for, but not the small packets
 // that free it.
 func TestBudget(t *testing.T) {
-	b := budget.New(10000)
+	b := budget.New(20000)
 	b.SetCensus(func(int64) int64 { return 10000 })
 	d := nettest.NewWire(nic.Caps{}, 1500, func(nettest.Frame) {})
 	e := New(d, Config{Budget: b})

@@ -3,7 +3,6 @@ package link
 import (
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/header"
 	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"skerry/kernel/hw/nic"
@@ -35,11 +34,13 @@ type frame struct {
 	src     MAC
 	group   bool   // addressed to a multicast or broadcast MAC
 	vouched bool   // the device vouches for the transport checksum
-	packet  []byte // behind the Ethernet header
+	packet  []byte // behind the Ethernet header, in memory of the kernel's own
 	local   *Addrs
 }
 
-// Receive implements nic.Receiver.
+// Receive implements nic.Receiver. The device can write to data until Receive
+// returns, so the Ethernet header is fetched once, the packet is copied once,
+// into the buffer that goes up, and all else is read from the copy.
 func (e *Endpoint) Receive(data []byte, off nic.Offload) {
 	if !e.burst.Load() {
 		e.burst.Store(true)
@@ -48,42 +49,53 @@ func (e *Endpoint) Receive(data []byte, off nic.Offload) {
 		e.drop(DropRunt)
 		return
 	}
-	f := frame{packet: data[ethSize:], vouched: off.CsumValid || off.NeedsCsum, local: e.local.Load()}
-	to := MAC(data[0:6])
-	f.src = MAC(data[6:12])
+	eth := [ethSize]byte(data)
+	f := frame{vouched: off.CsumValid || off.NeedsCsum, local: e.local.Load()}
+	to := MAC(eth[0:6])
+	f.src = MAC(eth[6:12])
 	f.group = to.group()
 	if !f.group && to != e.mac || f.src.group() || f.src == e.mac {
 		e.drop(DropNotOurs)
 		return
 	}
-	switch etherType := be16(data[12:14]); etherType {
-	case typeIPv4:
-		if e.filter4(&f) {
-			e.deliver(&f, header.IPv4ProtocolNumber)
-		}
-	case typeIPv6:
-		if !e.cfg.IPv6 {
-			e.drop(DropProtocol)
-		} else if e.filter6(&f) {
-			e.deliver(&f, header.IPv6ProtocolNumber)
-		}
-	case typeARP:
-		if e.filterARP(&f) {
-			e.deliver(&f, header.ARPProtocolNumber)
-		}
+	etherType := be16(eth[12:14])
+	switch {
+	case etherType == typeIPv4 || etherType == typeARP || etherType == typeIPv6 && e.cfg.IPv6:
 	default:
 		e.drop(DropProtocol)
+		return
+	}
+	view := buffer.NewViewWithData(data[ethSize:])
+	f.packet = view.AsSlice()
+	if e.admitted(&f, etherType) {
+		// Where the packet ends the filters know.
+		view.CapLength(len(f.packet))
+		e.deliver(&f, view, tcpip.NetworkProtocolNumber(etherType))
+	} else {
+		view.Release()
 	}
 }
 
-// deliver copies the packet into a buffer of the stack's and hands it up.
-func (e *Endpoint) deliver(f *frame, proto tcpip.NetworkProtocolNumber) {
+// admitted asks the filters, and the budget, whether the packet goes up. The
+// frame is not kept.
+func (e *Endpoint) admitted(f *frame, etherType uint16) bool {
+	ok := false
+	switch etherType {
+	case typeIPv4:
+		ok = e.filter4(f)
+	case typeIPv6:
+		ok = e.filter6(f)
+	case typeARP:
+		ok = e.filterARP(f)
+	}
+	return ok && (admit(e.cfg.Budget, len(f.packet)) || e.drop(DropMemory))
+}
+
+// deliver hands a packet up; the view passes to it.
+func (e *Endpoint) deliver(f *frame, view *buffer.View, proto tcpip.NetworkProtocolNumber) {
 	d := e.dispatcher.Load()
 	if d == nil {
-		return
-	}
-	if !admit(e.cfg.Budget, len(f.packet)) {
-		e.drop(DropMemory)
+		view.Release()
 		return
 	}
 	caps := uint32(gstack.CapabilityResolutionRequired)
@@ -93,7 +105,7 @@ func (e *Endpoint) deliver(f *frame, proto tcpip.NetworkProtocolNumber) {
 	if e.caps.Load() != caps {
 		e.caps.Store(caps)
 	}
-	pkt := gstack.NewPacketBuffer(gstack.PacketBufferOptions{Payload: buffer.MakeWithData(f.packet)})
+	pkt := gstack.NewPacketBuffer(gstack.PacketBufferOptions{Payload: buffer.MakeWithView(view)})
 	if f.group {
 		pkt.PktType = tcpip.PacketBroadcast
 	} else {

@@ -55,7 +55,7 @@ func (f *Family) Socket(typ, proto int) (*Socket, abi.Errno) {
 	if proto != abi.NETLINK_ROUTE {
 		return nil, abi.EPROTONOSUPPORT
 	}
-	if !f.st.Budget.Charge(socketCost) {
+	if !f.st.Budget.ChargeSocket(socketCost) {
 		return nil, abi.ENOBUFS
 	}
 	return &Socket{f: f, typ: typ, id: socket.NextID(), sndbuf: defaultBuf, rcvbuf: defaultBuf}, abi.OK
@@ -348,5 +348,6 @@ func (s *Socket) Release() {
 	n := s.bytes
 	s.in, s.bytes = nil, 0
 	s.mu.Unlock()
-	s.f.st.Budget.Release(n + socketCost)
+	s.f.st.Budget.Release(n)
+	s.f.st.Budget.ReleaseSocket(socketCost)
 }

@@ -15,7 +15,7 @@ const (
 	tcpSendMax    = 4 << 20
 	otherBuf      = 212992
 	otherMin      = 4096
-	largestShare  = 8   // one socket's buffer may grow to 1/8 of what all may have
+	largestShare  = 8   // one socket's buffer may grow to 1/8 of what all queues may hold
 	minShareOfAll = 256 // ... and starts with no more than 1/256
 )
 
@@ -32,7 +32,7 @@ func (s *Stack) Buffers() BufferSizes { return s.buf }
 // setBuffers sizes socket buffers: Linux's numbers, cut down where a few
 // sockets at their largest would take all that sockets may have together.
 func (s *Stack) setBuffers() {
-	share := int(s.Budget.Limit()) / largestShare
+	share := int(s.Budget.QueueLimit()) / largestShare
 	begin := max(int(s.Budget.Limit())/minShareOfAll, 16<<10)
 	b := BufferSizes{
 		TCPRecv: min(tcpRecvBuf, begin), TCPRecvMax: clamp(share, tcpMin*4, tcpRecvMax),

@@ -36,11 +36,12 @@ type Config struct {
 	Hosts    []Host
 	Hostname string
 
-	// Deny lists destinations that the program may not reach. Port 53 of an
-	// address in DNS is exempt.
+	// Deny lists destinations that the program may not reach. Port 53 of the
+	// resolvers in force, DNS's or else the DHCP lease's, is exempt.
 	Deny []netip.Prefix
 
-	// Memory is the machine's memory in bytes; sockets may use a quarter.
+	// Memory is the machine's memory in bytes; sockets may use a quarter
+	// (see memoryShare).
 	Memory int64
 
 	// Random fills its argument with unpredictable bytes. It is called from

@@ -28,6 +28,7 @@ func (s *Stack) bound(l *dhcp.Lease) {
 		s.mu.Lock()
 		s.extra, s.dns, s.search = nil, s.cfg.DNS, s.cfg.Search
 		s.mu.Unlock()
+		s.Egress.SetExempt(resolvers(s.cfg.DNS))
 		s.setV4(Iface{})
 		s.lease(netip.Prefix{})
 		return
@@ -53,7 +54,9 @@ func (s *Stack) bound(l *dhcp.Lease) {
 	if len(s.cfg.Search) == 0 && l.Domain != "" {
 		s.search = []string{l.Domain}
 	}
+	dns := s.dns
 	s.mu.Unlock()
+	s.Egress.SetExempt(resolvers(dns))
 	if l.MTU != 0 && l.MTU < int(s.eth.MTU()) {
 		s.eth.SetMTU(uint32(l.MTU))
 	}

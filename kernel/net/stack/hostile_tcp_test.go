@@ -158,7 +158,7 @@ func TestHostileSegments(t *testing.T) {
 // TestSlowReaders fills a machine whose program does not read: windows close,
 // memory is bounded, and an established flow still gets through.
 func TestSlowReaders(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.Memory = 64 << 20 })
+	b := newBench(t, func(c *Config) { c.Memory = 256 << 20 })
 	b.resolve()
 	ln, _ := b.s.IP.NewEndpoint(tcp.ProtocolNumber, header.IPv4ProtocolNumber, &waiter.Queue{})
 	ln.Bind(tcpip.FullAddress{Port: 80})

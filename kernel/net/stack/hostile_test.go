@@ -58,7 +58,7 @@ func newBench(t testing.TB, change func(*Config)) *bench {
 		Device:   b.dev,
 		V4:       Iface{netip.MustParsePrefix("10.0.2.15/24"), netip.MustParseAddr("10.0.2.2")},
 		V6:       Iface{netip.MustParsePrefix("fd00::15/64"), netip.MustParseAddr("fd00::2")},
-		Memory:   256 << 20,
+		Memory:   1 << 30,
 		Hostname: "rock",
 		Random:   testRandom(),
 	}
@@ -306,13 +306,22 @@ func TestARP(t *testing.T) {
 	// We answer questions for our address, and learn nothing from them.
 	b.frames(func([]byte) bool { return false })
 	arp(bcast, evilMAC, nettest.ARP(1, evilMAC, [4]byte{10, 0, 2, 66}, [6]byte{}, our4))
-	fs := b.frames(isType(0x0806))
+	// The IPv6 gateway may be asked for meanwhile.
+	arps := func() (list [][]byte) {
+		for _, f := range b.frames(isType(0x0806)) {
+			if isType(0x0806)(f) {
+				list = append(list, f)
+			}
+		}
+		return list
+	}
+	fs := arps()
 	if len(fs) != 1 || !bytes.Equal(fs[0][0:6], evilMAC[:]) || !bytes.Equal(fs[0][14:], nettest.ARP(2, ourMAC, our4, evilMAC, [4]byte{10, 0, 2, 66})) {
 		t.Fatalf("answer % x", fs)
 	}
 	arp(bcast, evilMAC, nettest.ARP(1, evilMAC, [4]byte{10, 0, 2, 66}, [6]byte{}, [4]byte{10, 0, 2, 16}))
 	arp(bcast, evilMAC, nettest.ARP(1, evilMAC, our4, [6]byte{}, our4))
-	if fs := b.frames(isType(0x0806)); len(fs) != 0 || b.s.eth.Drops(link.DropConflict) != 1 {
+	if fs := arps(); len(fs) != 0 || b.s.eth.Drops(link.DropConflict) != 1 {
 		t.Fatalf("% x, conflicts %d", fs, b.s.eth.Drops(link.DropConflict))
 	}
 	// A flood of senders leaves the cache as it is.

@@ -52,9 +52,18 @@ func (s *Stack) live(q link.Quoted) bool {
 // those without payload.
 const maxQueuedSYNs = 256 << 10
 
+// SetConnectionGate gives the function that decides whether there is memory for
+// one more connection. It is called on the driver's goroutine.
+func (s *Stack) SetConnectionGate(f func() bool) { s.synGate.Store(&f) }
+
 // admitSYN decides whether a connection request goes up: not if the listener
-// that it is for is too far behind.
+// that it is for is too far behind, nor if sockets have used up their memory:
+// better the peer asks again than that the program is handed an error for a
+// connection that it cannot have.
 func (s *Stack) admitSYN(local []byte, port uint16) bool {
+	if gate := s.synGate.Load(); gate != nil && !(*gate)() {
+		return false
+	}
 	proto := tcpip.NetworkProtocolNumber(header.IPv4ProtocolNumber)
 	if len(local) == 16 {
 		proto = header.IPv6ProtocolNumber

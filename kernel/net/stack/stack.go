@@ -41,8 +41,10 @@ const (
 	NICEthernet tcpip.NICID = 2
 )
 
-// memoryShare is the part of the machine's memory that sockets may use.
-const memoryShare = 4
+// memoryShare is the part of the machine's memory that sockets may hold: an
+// eighth, which is a quarter of the memory with what the collector lets a heap
+// grow to between two collections, twice what is live.
+const memoryShare = 8
 
 // Stack is the machine's IP stack. Make it with New.
 type Stack struct {
@@ -69,6 +71,7 @@ type Stack struct {
 	configured atomic.Bool
 	waiting    atomic.Pointer[wait.Waiter]
 	gate       atomic.Pointer[func(gstack.TransportEndpoint) bool]
+	synGate    atomic.Pointer[func() bool]
 	watch      atomic.Pointer[func(Change)]
 }
 
@@ -84,15 +87,11 @@ func New(cfg Config) *Stack {
 		dns:    cfg.DNS,
 		search: cfg.Search,
 	}
-	var exempt []netip.AddrPort
-	for _, a := range cfg.DNS {
-		exempt = append(exempt, netip.AddrPortFrom(a, 53))
-	}
 	var denied func(egress.Proto, netip.AddrPort)
 	if f := cfg.Events.Denied; f != nil {
 		denied = func(p egress.Proto, to netip.AddrPort) { f(uint8(p), to) }
 	}
-	s.Egress = egress.New(cfg.Deny, exempt, denied)
+	s.Egress = egress.New(cfg.Deny, resolvers(cfg.DNS), denied)
 	s.IP = gstack.New(gstack.Options{
 		NetworkProtocols: []gstack.NetworkProtocolFactory{
 			arp.NewProtocol,
@@ -109,12 +108,23 @@ func New(cfg Config) *Stack {
 		HandleLocal: true,
 		NUDDisp:     &s.gateways,
 		SecureRNG:   random{},
+		Clock:       clock{},
 	})
 	s.gateways.changed = cfg.Events.Gateway
 	s.setBuffers()
 	s.addLoopback()
 	s.addEthernet()
 	return s
+}
+
+// resolvers are the endpoints that are exempt from the denied prefixes: the
+// resolvers in force, for questions.
+func resolvers(dns []netip.Addr) []netip.AddrPort {
+	list := make([]netip.AddrPort, 0, len(dns))
+	for _, a := range dns {
+		list = append(list, netip.AddrPortFrom(a, 53))
+	}
+	return list
 }
 
 // newTCP is TCP with CUBIC as its default, like Linux.

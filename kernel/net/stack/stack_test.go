@@ -21,10 +21,10 @@ import (
 // TestTCPState holds the field names that tcpstate_unsafe.go and live.go look
 // up.
 func TestTCPState(t *testing.T) {
-	if rcvMemUsed == 0 || sndBufUsed == 0 || fieldOffset("snd") == 0 || fieldOffset("h") == 0 {
+	if rcvMemUsed == 0 || sndBufUsed == 0 || sender == 0 || maxPayload == 0 || fieldOffset("h") == 0 {
 		t.Fatal("tcp.Endpoint has changed")
 	}
-	if fieldOffset("no such field") != 0 {
+	if fieldOffset("no such field") != 0 || pointeeOffset("snd", "no such field") != 0 || pointeeOffset("sndQueueInfo", "x") != 0 {
 		t.Fatal("a field that is not there was found")
 	}
 }
@@ -226,8 +226,13 @@ func TestDHCP(t *testing.T) {
 		reply <- nettest.Ethernet(ourMAC, peerMAC, 0x0800, nettest.IPv4(peer4, our4, 17, nil, nettest.UDP(67, 68, r)))
 	})
 	leased := make(chan netip.Prefix, 1)
-	s := New(Config{Device: dev, DHCP: true, Memory: 1 << 28, Random: testRandom(), Events: Events{Lease: func(p netip.Prefix) { leased <- p }}})
+	s := New(Config{Device: dev, DHCP: true, Memory: 1 << 28, Random: testRandom(), Events: Events{Lease: func(p netip.Prefix) { leased <- p }},
+		Deny: []netip.Prefix{netip.MustParsePrefix("10.0.2.0/24")}})
 	defer s.Close()
+	resolver := netip.MustParseAddrPort("10.0.2.3:53")
+	if s.Egress.Allows(resolver) {
+		t.Error("a denied address is a resolver before the lease says so")
+	}
 	if s.Configured(1) {
 		t.Fatal("configured before the start")
 	}
@@ -245,5 +250,13 @@ func TestDHCP(t *testing.T) {
 	}
 	if got := string(s.ProcRoute()); strings.Count(got, "eth0") != 2 {
 		t.Errorf("%s", got)
+	}
+	// The lease's resolver may be asked, and nothing else there.
+	if !s.Egress.Allows(resolver) || s.Egress.Allows(netip.MustParseAddrPort("10.0.2.3:80")) || s.Egress.Allows(netip.MustParseAddrPort("10.0.2.2:53")) {
+		t.Error("exempt is not the lease's resolver alone")
+	}
+	s.bound(nil)
+	if s.Egress.Allows(resolver) {
+		t.Error("the resolver is exempt after the lease's end")
 	}
 }

@@ -13,12 +13,33 @@ import (
 var (
 	rcvMemUsed = fieldOffset("rcvMemUsed")
 	sndBufUsed = fieldOffset("sndQueueInfo", "TCPSndBufState", "SndBufUsed")
+	sender     = fieldOffset("snd")
+	maxPayload = pointeeOffset("snd", "TCPSenderState", "MaxPayloadSize")
 )
 
 // fieldOffset is the offset of a possibly nested field, or 0 if there is none.
 func fieldOffset(path ...string) uintptr {
 	t := reflect.TypeOf(tcp.Endpoint{})
 	off := uintptr(0)
+	for _, name := range path {
+		f, ok := t.FieldByName(name)
+		if !ok {
+			return 0
+		}
+		off += f.Offset
+		t = f.Type
+	}
+	return off
+}
+
+// pointeeOffset is the offset of a field inside what a pointer of the endpoint
+// points to, or 0 if there is none.
+func pointeeOffset(pointer string, path ...string) uintptr {
+	f, ok := reflect.TypeOf(tcp.Endpoint{}).FieldByName(pointer)
+	if !ok || f.Type.Kind() != reflect.Pointer {
+		return 0
+	}
+	t, off := f.Type.Elem(), uintptr(0)
 	for _, name := range path {
 		f, ok := t.FieldByName(name)
 		if !ok {
@@ -46,4 +67,17 @@ func SendQueue(ep *tcp.Endpoint) int {
 		return 0
 	}
 	return *(*int)(unsafe.Add(unsafe.Pointer(ep), sndBufUsed))
+}
+
+// SegmentSize is the most payload bytes that an endpoint's segments carry, 0
+// before it is connected. The caller holds the endpoint's lock.
+func SegmentSize(ep *tcp.Endpoint) int {
+	if sender == 0 || maxPayload == 0 {
+		return 0
+	}
+	snd := *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(ep), sender))
+	if snd == nil {
+		return 0
+	}
+	return *(*int)(unsafe.Add(snd, maxPayload))
 }

@@ -96,7 +96,7 @@ func (f *Family) Socket(typ, proto int) (*Socket, abi.Errno) {
 	default:
 		return nil, abi.ESOCKTNOSUPPORT
 	}
-	if !f.budget.Charge(socketCost) {
+	if !f.budget.ChargeSocket(socketCost) {
 		return nil, abi.ENOBUFS
 	}
 	s := &Socket{f: f, typ: typ, id: socket.NextID()}
@@ -143,7 +143,7 @@ func (f *Family) forget(s *Socket) {
 		delete(f.abstract, key{s.typ, s.name.Name})
 	}
 	f.mu.Unlock()
-	f.budget.Release(socketCost)
+	f.budget.ReleaseSocket(socketCost)
 }
 
 // claim gives s an abstract name, EADDRINUSE if it is taken.

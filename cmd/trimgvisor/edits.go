@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// replaced are the packages of gVisor that have a thin one of this folder in
+// their place.
+var replaced = map[string]string{
+	"pkg/log":  "log",
+	"pkg/refs": "refs",
+}
+
+// replacedFiles likewise, one file each.
+var replacedFiles = map[string]string{
+	"pkg/rand/rand_linux.go": "rand/reader.go",
+}
+
+// added are files that belong to no package of ours, since they are part of one of
+// gVisor's.
+var added = map[string]string{
+	"pkg/tcpip/stack/notables.go": "stack/notables.go.txt",
+}
+
+const iptables = "pkg/tcpip/stack/iptables.go"
+
+// dropped are packages that nothing imports once the rest is done.
+var dropped = map[string]bool{
+	"pkg/context":    true,
+	"pkg/linewriter": true,
+	"pkg/state":      true,
+	"pkg/state/wire": true,
+}
+
+// An edit replaces old, which occurs exactly once in file, by new.
+type edit struct{ file, old, new string }
+
+var edits = []edit{
+	// SYN cookies by SHA-256, which is linked anyway, instead of SHA-1: block sizes
+	// are the same, and of the sum four bytes are taken.
+	{"pkg/tcpip/transport/tcp/accept.go", "\t\"crypto/sha1\"\n", "\tsha1 \"crypto/sha256\"\n"},
+	// Filter rules: the hooks are those of stack/notables.go.txt, and what would set
+	// a rule is no longer exported.
+	{"pkg/tcpip/stack/stack.go", "opts.DefaultIPTables = DefaultTables", "opts.DefaultIPTables = noTables"},
+	{iptables, "func (it *IPTables) CheckPrerouting(", "func (it *IPTables) unusedPrerouting("},
+	{iptables, "func (it *IPTables) CheckInput(", "func (it *IPTables) unusedInput("},
+	{iptables, "func (it *IPTables) CheckForward(", "func (it *IPTables) unusedForward("},
+	{iptables, "func (it *IPTables) CheckOutput(", "func (it *IPTables) unusedOutput("},
+	{iptables, "func (it *IPTables) CheckPostrouting(", "func (it *IPTables) unusedPostrouting("},
+	{iptables, "func (it *IPTables) OriginalDst(", "func (it *IPTables) unusedOriginalDst("},
+	{iptables, "func (it *IPTables) ReplaceTable(", "func (it *IPTables) unusedReplaceTable("},
+	{iptables, "func (it *IPTables) ForceReplaceTable(", "func (it *IPTables) unusedForceReplaceTable("},
+	// Package net is there for a type that is a byte slice.
+	{"pkg/tcpip/tcpip.go", "\t\"net\"\n", ""},
+	{"pkg/tcpip/tcpip.go", "make(net.HardwareAddr, LinkAddressSize)", "make([]byte, LinkAddressSize)"},
+}
+
+// apply makes the edits. A text that is not there, or there twice, is an error:
+// the version of gVisor has changed, and someone has to look.
+func apply(files map[string][]byte, edits []edit) error {
+	for _, e := range edits {
+		b, ok := files[e.file]
+		if !ok {
+			return fmt.Errorf("%s is not among the files of gVisor that the kernel links (mend edits.go)", e.file)
+		}
+		if n := bytes.Count(b, []byte(e.old)); n != 1 {
+			return fmt.Errorf("%s has %d times the text %q, want once (mend edits.go)", e.file, n, e.old)
+		}
+		files[e.file] = bytes.Replace(b, []byte(e.old), []byte(e.new), 1)
+	}
+	return nil
+}
