@@ -30,7 +30,9 @@ func NewCtx() *Ctx {
 
 // Free returns the page of a thread that will not run again.
 func (c *Ctx) Free() {
-	call(funcAddr(&fnDropX), c.addr(), 0, 0)
+	if arch.Hosted == 0 {
+		call(funcAddr(&fnDropX), c.addr(), 0, 0)
+	}
 	frame.FromAddr(c.addr()).Unref()
 }
 
@@ -42,7 +44,7 @@ func (c *Ctx) Enter() Reason { return enter(c) }
 // Interrupt makes the thread leave ring 3 soon, or not enter it: its task loop
 // sees ReasonWork or ReasonInterrupt. Callable from anywhere.
 func (c *Ctx) Interrupt() {
-	if atomic.SwapUint32(&c.Work, 1) == 0 {
+	if atomic.SwapUint32(&c.Work, 1) == 0 && arch.Hosted == 0 {
 		call(funcAddr(&fnKick), c.addr(), 0, 0)
 	}
 }

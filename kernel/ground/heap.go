@@ -118,6 +118,9 @@ func demand(va uintptr) bool {
 	if mark := atomic.LoadInt64(&lowMark); mark != 0 && frame.FreeFrames() < mark {
 		gLowMemory(mark)
 	}
+	if atomic.LoadUint32(&lowNow) != 0 {
+		me().slow |= slowIRQ
+	}
 	fl := mem.Lock()
 	e := pte(va, true)
 	if e == nil {
@@ -137,10 +140,13 @@ func demand(va uintptr) bool {
 }
 
 // lowMark and lowLine are what WatchMemory set: raise device line lowLine once
-// when fewer than lowMark frames are free. A lowMark of 0 watches nothing.
+// when fewer than lowMark frames are free. A lowMark of 0 watches nothing. lowNow
+// is 1 from then until WatchMemory is called again; a CPU on which the heap grows
+// meanwhile leaves ring 3 alone for the task loop to hold its thread up.
 var (
 	lowMark int64
 	lowLine uint32
+	lowNow  uint32
 )
 
 // WatchMemory has device line raised, as if its device had interrupted, as soon
@@ -148,8 +154,12 @@ var (
 // again. Whoever waits for the line gives memory back or ends the program.
 func WatchMemory(line int, frames int64) {
 	atomic.StoreUint32(&lowLine, uint32(line)&63)
+	atomic.StoreUint32(&lowNow, 0)
 	atomic.StoreInt64(&lowMark, frames)
 }
+
+// MemoryLow reports whether the line was raised since the last WatchMemory.
+func MemoryLow() bool { return atomic.LoadUint32(&lowNow) != 0 }
 
 // gLowMemory raises the line. The lock may be held by whoever faulted, or be
 // contended; then the next page that the heap needs raises it.
@@ -160,7 +170,7 @@ func gLowMemory(mark int64) {
 	}
 	if atomic.CompareAndSwapInt64(&lowMark, mark, 0) {
 		atomic.OrUint64(&irqPending, 1<<atomic.LoadUint32(&lowLine))
-		me().slow |= slowIRQ
+		atomic.StoreUint32(&lowNow, 1)
 		gIRQWake()
 	}
 	sched.Unlock(fl)

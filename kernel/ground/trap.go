@@ -127,7 +127,7 @@ func gEnterSlow(p uintptr) uintptr {
 			gArmTick(c)
 		}
 		c.slow = 0
-		if atomic.LoadUint64(&irqPending) != 0 {
+		if atomic.LoadUint64(&irqPending) != 0 || atomic.LoadUint32(&lowNow) != 0 {
 			return uintptr(ReasonInterrupt)
 		}
 	}

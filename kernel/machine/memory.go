@@ -35,8 +35,8 @@ type memory struct {
 	reserve int64       // frames
 	limited atomic.Bool // there is a limit, and lift runs
 
-	busy atomic.Bool // mu is held, to be seen without taking it
 	mu   sync.Mutex
+	over *sync.Cond // on mu: memory is no longer short
 }
 
 // watchPause is the time between two looks whether a memory limit can go.
@@ -48,29 +48,36 @@ func (m *Machine) WatchMemory() {
 	if w.line == nil {
 		ground.Fatal("no interrupt line is left for the memory watch")
 	}
-	task.Hold = func() {
-		if w.busy.Load() {
-			w.mu.Lock()
-			w.mu.Unlock()
-		}
-	}
+	w.over = sync.NewCond(&w.mu)
+	task.Hold = w.hold
 	go w.run()
 }
 
 func (w *memory) run() {
 	mark := w.reserve
 	for {
-		ground.WatchMemory(w.line.Index(), mark)
-		w.line.Wait()
 		w.mu.Lock()
-		w.busy.Store(true)
+		ground.WatchMemory(w.line.Index(), mark)
+		w.over.Broadcast()
+		w.mu.Unlock()
+		w.line.Wait()
 		if mark = w.short(); mark == 0 {
 			task.The.OutOfMemory() // and its threads stay where they are
 			return
 		}
-		w.busy.Store(false)
-		w.mu.Unlock()
 	}
+}
+
+// hold keeps a thread of the program until memory is no longer short.
+func (w *memory) hold() {
+	if !ground.MemoryLow() {
+		return
+	}
+	w.mu.Lock()
+	for ground.MemoryLow() {
+		w.over.Wait()
+	}
+	w.mu.Unlock()
 }
 
 // short gets memory back and answers with how many frames free to be called

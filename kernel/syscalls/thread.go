@@ -149,7 +149,7 @@ func sysSetRobustList(t *task.Thread, head, n, _, _, _, _ uintptr) (uintptr, abi
 	if n != robustHeadSize {
 		return 0, abi.EINVAL
 	}
-	t.RobustList = head
+	t.RobustList.Store(head)
 	return 0, abi.OK
 }
 
@@ -163,7 +163,7 @@ func sysGetRobustList(t *task.Thread, tid, head, size, _, _, _ uintptr) (uintptr
 	if e := store64(size, robustHeadSize); e != abi.OK {
 		return 0, e
 	}
-	return 0, store64(head, uint64(o.RobustList))
+	return 0, store64(head, uint64(o.RobustList.Load()))
 }
 
 func sysFutex(t *task.Thread, addr, op, val, a3, addr2, val3 uintptr) (uintptr, abi.Errno) {

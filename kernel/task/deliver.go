@@ -13,7 +13,8 @@ func (t *Thread) deliver() {
 		info, ok := t.takeSignal(t.deliverable())
 		if !ok {
 			if t.sig.restore {
-				t.sig.mask, t.sig.restore = t.sig.saved, false
+				t.sig.restore = false
+				t.setMask(t.sig.saved)
 			}
 			t.recalc()
 			again := t.deliverable() != 0
@@ -36,7 +37,7 @@ func (t *Thread) deliver() {
 		case a.Handler == SIG_DFL:
 			p.mu.Unlock()
 			p.die(t, &info)
-			t.dead = true
+			t.dead.Store(true)
 			return
 		}
 		if a.Flags&SA_RESETHAND != 0 {
@@ -46,11 +47,11 @@ func (t *Thread) deliver() {
 		if t.sig.restore {
 			old, t.sig.restore = t.sig.saved, false
 		}
-		t.sig.mask |= a.Mask
+		mask := t.sig.mask | a.Mask
 		if a.Flags&SA_NODEFER == 0 {
-			t.sig.mask |= sig.Bit()
+			mask |= sig.Bit()
 		}
-		t.sig.mask &^= unblockable
+		t.setMask(mask)
 		t.recalc()
 		p.mu.Unlock()
 		t.settle(&a)
@@ -63,7 +64,7 @@ func (t *Thread) deliver() {
 		p.mu.Lock()
 		more := t.deliverable() != 0
 		p.mu.Unlock()
-		if !more || t.dead {
+		if !more || t.dead.Load() {
 			return
 		}
 	}
@@ -132,7 +133,7 @@ func (t *Thread) forceSegv(sig Signal) {
 	p.mu.Unlock()
 	if ends {
 		p.die(t, &info)
-		t.dead = true
+		t.dead.Store(true)
 	}
 }
 

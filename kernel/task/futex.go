@@ -65,7 +65,15 @@ func (b *futexBucket) push(w *futexWaiter) {
 	w.queued.Store(b)
 }
 
+// remove takes a waiter out for good.
 func (b *futexBucket) remove(w *futexWaiter) {
+	b.unlink(w)
+	w.queued.Store(nil)
+}
+
+// unlink takes a waiter out of the list; queued stays, for its thread reads that
+// without the lock and would take nil for a wake-up.
+func (b *futexBucket) unlink(w *futexWaiter) {
 	if w.prev == nil {
 		b.head = w.next
 	} else {
@@ -77,7 +85,6 @@ func (b *futexBucket) remove(w *futexWaiter) {
 		w.next.prev = w.prev
 	}
 	w.next, w.prev = nil, nil
-	w.queued.Store(nil)
 }
 
 // lockWord takes b's lock and reads the word at addr under it, where a fault
@@ -152,11 +159,8 @@ func FutexWake(addr uintptr, private bool, n int, bits uint32) (int, abi.Errno) 
 	if e := checkFutex(addr); e != abi.OK {
 		return 0, e
 	}
-	if !private {
-		// The key of a shared futex is its page, which has to be there.
-		if _, e := usermem.Load32(addr); e != abi.OK {
-			return 0, e
-		}
+	if e := present(addr, private); e != abi.OK {
+		return 0, e
 	}
 	k := keyOf(addr, private)
 	b := k.bucket()
@@ -164,6 +168,16 @@ func FutexWake(addr uintptr, private bool, n int, bits uint32) (int, abi.Errno) 
 	woken := b.wake(k, n, bits)
 	b.mu.Unlock()
 	return woken, abi.OK
+}
+
+// present answers EFAULT for a shared futex whose page is not there: it is its
+// key. A private one is known by its address.
+func present(addr uintptr, private bool) abi.Errno {
+	if private {
+		return abi.OK
+	}
+	_, e := usermem.Load32(addr)
+	return e
 }
 
 // wake wakes up to n waiters of k. The bucket is locked.
@@ -204,8 +218,8 @@ func unlockPair(a, b *futexBucket) {
 }
 
 // FutexRequeue wakes up to wake waiters of addr and moves up to move others to
-// to; each of the two words is private or not. With check set it answers EAGAIN unless the word at addr is val
-// (FUTEX_CMP_REQUEUE). The result counts both.
+// to; each of the two words is private or not. With check set it answers EAGAIN
+// unless the word at addr is val (FUTEX_CMP_REQUEUE). The result counts both.
 func FutexRequeue(addr uintptr, private bool, to uintptr, toPrivate bool, wake, move int, check bool, val uint32) (int, abi.Errno) {
 	if e := checkFutex(addr); e != abi.OK {
 		return 0, e
@@ -215,6 +229,12 @@ func FutexRequeue(addr uintptr, private bool, to uintptr, toPrivate bool, wake, 
 	}
 	if wake < 0 || move < 0 {
 		return 0, abi.EINVAL
+	}
+	if e := present(addr, private); e != abi.OK {
+		return 0, e
+	}
+	if e := present(to, toPrivate); e != abi.OK {
+		return 0, e
 	}
 	from, dest := keyOf(addr, private), keyOf(to, toPrivate)
 	a, b := from.bucket(), dest.bucket()
@@ -240,7 +260,7 @@ func FutexRequeue(addr uintptr, private bool, to uintptr, toPrivate bool, wake, 
 		next := w.next
 		if w.key == from {
 			if from != dest {
-				a.remove(w)
+				a.unlink(w)
 				w.key = dest
 				b.push(w)
 			}
@@ -270,6 +290,12 @@ func FutexWakeOp(addr, to uintptr, private bool, n, m int, op uint32) (int, abi.
 		return 0, e
 	}
 	if e := checkFutex(to); e != abi.OK {
+		return 0, e
+	}
+	if e := present(addr, private); e != abi.OK {
+		return 0, e
+	}
+	if e := present(to, private); e != abi.OK {
 		return 0, e
 	}
 	k, l := keyOf(addr, private), keyOf(to, private)
@@ -355,7 +381,7 @@ const (
 // those that it holds as orphaned. The list is the program's: a broken one ends
 // the walk.
 func (t *Thread) releaseRobust() {
-	head := t.RobustList
+	head := t.RobustList.Load()
 	if head == 0 {
 		return
 	}
@@ -374,7 +400,7 @@ func (t *Thread) releaseRobust() {
 	for n := 0; n < robustLimit && next&^1 != uint64(head); n++ {
 		entry := next
 		after, e := usermem.Load64(uintptr(entry &^ 1))
-		if entry != pending {
+		if entry&^1 != pending&^1 {
 			if !t.orphan(uintptr(entry&^1+off), entry&1 != 0, false) {
 				return
 			}

@@ -12,7 +12,7 @@ import (
 func (t *Thread) run() {
 	t.begin()
 	t.cpu.begin()
-	for !t.dead {
+	for !t.dead.Load() {
 		switch r := t.Ctx.Enter(); r {
 		case ground.ReasonSyscall:
 			t.syscall()
@@ -111,7 +111,7 @@ func (t *Thread) slowSyscall(nr uint64) {
 func (t *Thread) work() {
 	t.Ctx.ClearWork()
 	if t.Proc.dying.Load() {
-		t.dead = true
+		t.dead.Store(true)
 		return
 	}
 	t.deliver()

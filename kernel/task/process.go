@@ -4,7 +4,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"skerry/kernel/abi"
 	"skerry/kernel/mm"
 	"skerry/kernel/vfs"
 )
@@ -161,7 +160,7 @@ func (p *Process) Find(tid int32) *Thread {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for t := p.threads; t != nil; t = t.next {
-		if t.TID == tid && !t.dead {
+		if t.TID == tid && !t.dead.Load() {
 			return t
 		}
 	}
@@ -209,6 +208,11 @@ func (p *Process) Dying() bool { return p.dying.Load() }
 func (p *Process) Times() (user, system int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.times()
+}
+
+// times is Times with p.mu held.
+func (p *Process) times() (user, system int64) {
 	user, system = p.exited.split(p.exited.total.Load())
 	for t := p.threads; t != nil; t = t.next {
 		u, s := t.Times()
@@ -219,8 +223,6 @@ func (p *Process) Times() (user, system int64) {
 
 // fatal reports whether the default action of a signal ends the program.
 func fatal(sig Signal) bool { return sig.Bit()&ignoredByDefault == 0 }
-
-var _ = abi.OK
 
 // SignalSets are the sets that /proc shows: pending for the program, ignored,
 // caught; and how many signals are queued of how many that may be.

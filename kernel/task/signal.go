@@ -1,6 +1,8 @@
 package task
 
 import (
+	"math/bits"
+
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"skerry/kernel/abi"
@@ -195,6 +197,30 @@ func (p *pending) take(sig Signal) *queued {
 	return found
 }
 
+// forget removes the instance of a timer's signal.
+func (p *pending) forget(t *PosixTimer) {
+	var prev *queued
+	sig, more := t.how.Signal, false
+	for q := p.head; q != nil; q = q.next {
+		if q.timer == t {
+			if prev == nil {
+				p.head = q.next
+			} else {
+				prev.next = q.next
+			}
+			if p.tail == q {
+				p.tail = prev
+			}
+			continue
+		}
+		more = more || Signal(q.info.Signo) == sig
+		prev = q
+	}
+	if !more {
+		p.set &^= sig.Bit()
+	}
+}
+
 // drop removes all instances of the signals in set and returns how many of
 // them counted towards the limit of queued signals.
 func (p *pending) drop(set SigSet) (counted int) {
@@ -252,9 +278,30 @@ func (t *Thread) Mask() SigSet { return t.sig.mask }
 func (t *Thread) SetMask(m SigSet) {
 	p := t.Proc
 	p.mu.Lock()
-	t.sig.mask = m &^ unblockable
+	t.setMask(m)
 	t.recalc()
 	p.mu.Unlock()
+}
+
+// setMask changes the mask. p.mu is held.
+func (t *Thread) setMask(m SigSet) {
+	m &^= unblockable
+	blocked := m &^ t.sig.mask
+	t.sig.mask = m
+	if blocked &= t.Proc.shared.set; blocked != 0 {
+		t.Proc.retarget(blocked)
+	}
+}
+
+// retarget wakes takers of the program's pending signals in set: the thread that
+// was woken for them has just blocked them, or ended, before it took them. p.mu
+// is held.
+func (p *Process) retarget(set SigSet) {
+	for ; set != 0; set &= set - 1 {
+		if u := p.taker(nil, Signal(1+bits.TrailingZeros64(uint64(set)))); u != nil {
+			u.poke()
+		}
+	}
 }
 
 // SetTempMask changes the mask until a signal was delivered or the call ends
@@ -265,7 +312,7 @@ func (t *Thread) SetTempMask(m SigSet) {
 	if !t.sig.restore {
 		t.sig.saved, t.sig.restore = t.sig.mask, true
 	}
-	t.sig.mask = m &^ unblockable
+	t.setMask(m)
 	t.recalc()
 	p.mu.Unlock()
 }
@@ -277,7 +324,8 @@ func (t *Thread) EndTempMask() {
 	p := t.Proc
 	p.mu.Lock()
 	if t.sig.restore {
-		t.sig.mask, t.sig.restore = t.sig.saved, false
+		t.sig.restore = false
+		t.setMask(t.sig.saved)
 		t.recalc()
 	}
 	p.mu.Unlock()
@@ -336,7 +384,7 @@ func (p *Process) sendLocked(t *Thread, info *SigInfo, timer *PosixTimer) abi.Er
 	if p.dying.Load() {
 		return abi.OK
 	}
-	if t != nil && t.dead {
+	if t != nil && t.dead.Load() {
 		return abi.ESRCH
 	}
 	set := &p.shared
@@ -399,6 +447,9 @@ func (p *Process) taker(t *Thread, sig Signal) *Thread {
 	}
 	var found *Thread
 	for u := p.threads; u != nil; u = u.next {
+		if u.dead.Load() {
+			continue
+		}
 		if u.sig.mask&sig.Bit() != 0 && u.sig.waitFor&sig.Bit() == 0 {
 			continue
 		}
@@ -450,6 +501,8 @@ func (p *Process) SetAction(sig Signal, new *Action) (old Action, e abi.Errno) {
 	p.actions[sig] = a
 	if p.ignored(sig) {
 		p.discard(sig.Bit())
+	} else {
+		p.unignored(sig)
 	}
 	return old, abi.OK
 }
@@ -457,29 +510,30 @@ func (p *Process) SetAction(sig Signal, new *Action) (old Action, e abi.Errno) {
 // takeSignal removes the next signal that the thread may take. p.mu is held.
 func (t *Thread) takeSignal(set SigSet) (SigInfo, bool) {
 	p := t.Proc
-	for {
-		sig := (set & (t.sig.pend.set | p.shared.set)).next()
-		if sig == 0 {
-			return SigInfo{}, false
-		}
-		from := &t.sig.pend
-		if from.set&sig.Bit() == 0 {
-			from = &p.shared
-		}
-		q := from.take(sig)
-		if q == nil {
-			// Sent without room for its siginfo.
-			return SigInfo{Signo: int32(sig), Code: SI_USER}, true
-		}
-		if q.timer != nil {
-			if !q.timer.taken(&q.info) {
-				continue // the timer was deleted meanwhile
-			}
-		} else {
-			p.nqueued--
-		}
-		return q.info, true
+	// The thread's own first, then the program's, as Linux does it.
+	from := &t.sig.pend
+	sig := (set & from.set).next()
+	if sig == 0 {
+		from = &p.shared
+		sig = (set & from.set).next()
 	}
+	if sig == 0 {
+		return SigInfo{}, false
+	}
+	if sig == SIGALRM && from == &p.shared {
+		p.alarmTaken()
+	}
+	q := from.take(sig)
+	if q == nil {
+		// Sent without room for its siginfo.
+		return SigInfo{Signo: int32(sig), Code: SI_USER}, true
+	}
+	if q.timer != nil {
+		q.timer.taken(&q.info)
+	} else {
+		p.nqueued--
+	}
+	return q.info, true
 }
 
 // SigWait is sigtimedwait(2): it takes a signal of the set, waiting for one
@@ -488,18 +542,20 @@ func (t *Thread) takeSignal(set SigSet) (SigInfo, bool) {
 func (t *Thread) SigWait(set SigSet, deadline int64) (SigInfo, abi.Errno) {
 	set &^= unblockable
 	p := t.Proc
+	end := abi.OK
+	if deadline < 0 {
+		end = abi.EAGAIN
+	}
 	for {
 		p.mu.Lock()
-		if info, ok := t.takeSignal((t.sig.pend.set | p.shared.set) & set); ok {
-			t.sig.waitFor = 0
+		info, ok := t.takeSignal(set)
+		if ok || end != abi.OK {
+			if ok {
+				end = abi.OK
+			}
 			t.recalc()
 			p.mu.Unlock()
-			return info, abi.OK
-		}
-		if deadline < 0 {
-			t.sig.waitFor = 0
-			p.mu.Unlock()
-			return SigInfo{}, abi.EAGAIN
+			return info, end
 		}
 		// A signal of the set must end the sleep although it is blocked.
 		t.sig.waitFor = set
@@ -511,11 +567,12 @@ func (t *Thread) SigWait(set SigSet, deadline int64) (SigInfo, abi.Errno) {
 		other := t.deliverable() &^ set
 		t.recalc()
 		p.mu.Unlock()
+		// One last look in any case: what was waited for comes before a handler.
 		switch {
 		case e == abi.ETIMEDOUT:
-			deadline = -1 // one last look
+			end = abi.EAGAIN
 		case e != abi.OK && (other != 0 || p.dying.Load()):
-			return SigInfo{}, abi.EINTR
+			end = abi.EINTR
 		}
 	}
 }

@@ -30,8 +30,8 @@ type Thread struct {
 	// ClearTID is where exit stores 0 and wakes a futex (set_tid_address(2)).
 	ClearTID uintptr
 	// RobustList is the head of the thread's robust futexes
-	// (set_robust_list(2)).
-	RobustList uintptr
+	// (set_robust_list(2)); others read it.
+	RobustList atomic.Uintptr
 	// TraceLine and TraceStart belong to the traced call in progress.
 	TraceLine  []byte
 	TraceStart int64
@@ -63,7 +63,7 @@ type Thread struct {
 
 	g          uintptr // the goroutine, once it runs; under Process.mu
 	next, prev *Thread // list of Process.mu
-	dead       bool
+	dead       atomic.Bool
 }
 
 // Handler serves a system call: up to six arguments as the registers hold them,
@@ -144,7 +144,11 @@ func (t *Thread) finish() {
 	p.live--
 	p.exited.add(t)
 	last := p.live == 0
-	t.dead = true
+	t.dead.Store(true)
+	p.nqueued -= t.sig.pend.drop(^SigSet(0))
+	if free := p.shared.set &^ t.sig.mask; free != 0 {
+		p.retarget(free)
+	}
 	p.mu.Unlock()
 	if !p.dying.Load() {
 		// While the machine ends, registers stay as they are for the report.
@@ -167,7 +171,7 @@ func (t *Thread) Exit(code int) {
 			FutexWake(t.ClearTID, false, 1, ^uint32(0))
 		}
 	}
-	t.dead = true
+	t.dead.Store(true)
 }
 
 // Args are the argument registers of the call in progress.

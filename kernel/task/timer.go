@@ -1,160 +1,18 @@
 package task
 
 import (
-	"sync/atomic"
 	"time"
 
 	"skerry/kernel/abi"
-	"skerry/kernel/ground"
 )
 
-// Interval timers (setitimer(2)) and POSIX timers (timer_create(2)). Those on a
-// wall or monotonic clock are timers of the Go runtime; those on processor time
-// are looked at on ticks, which is as fine as Linux' own accounting.
-
-// intervalTimer is one of the three of setitimer; under Process.mu.
-type intervalTimer struct {
-	next     int64 // when it fires: monotonic or processor time, 0 if unarmed
-	interval int64
-	gen      uint64 // of the Go timer that may fire it
-	timer    *time.Timer
-}
-
-// Kinds of interval timers.
-const (
-	ITIMER_REAL = iota
-	ITIMER_VIRTUAL
-	ITIMER_PROF
-)
-
-var itimerSignal = [3]Signal{SIGALRM, SIGVTALRM, SIGPROF}
-
-// cpuTimers counts armed timers on processor time, so that ticks need not look.
-var cpuTimers atomic.Int32
-
-// ITimer returns what is left and the interval of a timer, in nanoseconds.
-func (p *Process) ITimer(which int) (left, interval int64) {
-	now := p.itimerClock(which)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.itimers[which].get(now)
-}
-
-func (t *intervalTimer) get(now int64) (left, interval int64) {
-	if t.next != 0 {
-		left = max(t.next-now, 1000) // an armed timer never shows 0
-	}
-	return left, t.interval
-}
-
-func (p *Process) itimerClock(which int) int64 {
-	if which == ITIMER_REAL {
-		return ground.Nanotime()
-	}
-	user, system := p.Times()
-	if which == ITIMER_VIRTUAL {
-		return user
-	}
-	return user + system
-}
-
-// SetITimer arms (left > 0) or disarms a timer and returns what it was.
-func (p *Process) SetITimer(which int, left, interval int64) (oldLeft, oldInterval int64) {
-	now := p.itimerClock(which)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	t := &p.itimers[which]
-	oldLeft, oldInterval = t.get(now)
-	if which != ITIMER_REAL {
-		if t.next != 0 {
-			cpuTimers.Add(-1)
-		}
-		if left > 0 {
-			cpuTimers.Add(1)
-		}
-	}
-	t.gen++
-	t.next, t.interval = 0, interval
-	if t.timer != nil {
-		t.timer.Stop()
-		t.timer = nil
-	}
-	if left > 0 {
-		t.next = now + left
-		if which == ITIMER_REAL {
-			p.armReal(t)
-		}
-	}
-	return oldLeft, oldInterval
-}
-
-// armReal starts the Go timer for t.next. p.mu is held.
-func (p *Process) armReal(t *intervalTimer) {
-	gen := t.gen
-	t.timer = time.AfterFunc(time.Duration(t.next-ground.Nanotime()), func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if t.gen != gen || t.next == 0 {
-			return
-		}
-		p.sendLocked(nil, &SigInfo{Signo: int32(SIGALRM), Code: SI_KERNEL}, nil)
-		if t.interval == 0 {
-			t.next = 0
-			return
-		}
-		t.next = advance(t.next, t.interval, ground.Nanotime(), nil)
-		p.armReal(t)
-	})
-}
-
-// advance is the first expiration after now, and adds those that were missed.
-func advance(next, interval, now int64, missed *int64) int64 {
-	next += interval
-	if next <= now {
-		n := (now-next)/interval + 1
-		next += n * interval
-		if missed != nil {
-			*missed += n
-		}
-	}
-	return next
-}
-
-// tickTimers fires the timers on processor time that are due.
-func (p *Process) tickTimers() {
-	user, system := p.Times()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for which := ITIMER_VIRTUAL; which <= ITIMER_PROF; which++ {
-		t := &p.itimers[which]
-		now := user
-		if which == ITIMER_PROF {
-			now += system
-		}
-		if t.next == 0 || now < t.next {
-			continue
-		}
-		p.sendLocked(nil, &SigInfo{Signo: int32(itimerSignal[which]), Code: SI_KERNEL}, nil)
-		if t.interval == 0 {
-			t.next = 0
-			cpuTimers.Add(-1)
-		} else {
-			t.next = advance(t.next, t.interval, now, nil)
-		}
-	}
-	for _, t := range p.timers {
-		if !t.onCPU() || t.next == 0 {
-			continue
-		}
-		now := user + system
-		if t.clock == ClockThreadCPU {
-			now = t.owner.CPUTime()
-		}
-		if now >= t.next {
-			t.expire(now)
-		}
-	}
-}
+// POSIX timers (timer_create(2)). Those on a wall or monotonic clock are timers
+// of the Go runtime; those on processor time are looked at on ticks.
+//
+// A timer has one signal, and a periodic one does not run on while that is
+// pending: the next period starts, and what was missed is counted, when the
+// signal is taken. So a period of a nanosecond costs no more than the program's
+// own handling of it.
 
 // TimerClock is what a POSIX timer counts.
 type TimerClock int
@@ -176,6 +34,14 @@ type Notify struct {
 	Thread *Thread // to this thread (SIGEV_THREAD_ID), or to the program
 }
 
+// timerState is what a timer with an expiration to come does.
+type timerState uint8
+
+const (
+	running timerState = iota // or unarmed, if next is 0
+	held                      // expired at next; goes on when its signal is taken
+)
+
 // PosixTimer is a timer of timer_create(2); its fields are under Process.mu.
 type PosixTimer struct {
 	p        *Process
@@ -183,12 +49,14 @@ type PosixTimer struct {
 	clock    TimerClock
 	owner    *Thread // whose processor time ClockThreadCPU means
 	how      Notify
-	next     int64
+	next     int64 // when it expires, or expired if it is held; 0 if unarmed
 	interval int64
-	gen      uint64
+	gen      uint64 // of the Go timer that may fire it
 	timer    *time.Timer
-	queued   bool
-	overrun  int64 // expirations since the queued signal
+	state    timerState
+	queued   bool  // its signal is pending
+	ignored  bool  // its signal would be, but for the program's disposition
+	overrun  int64 // expirations since the queued signal, but for the last period
 	last     int64 // overrun of the signal that was taken last
 	deleted  bool
 }
@@ -220,23 +88,23 @@ func (p *Process) Timer(id int32) *PosixTimer {
 }
 
 // SetValue changes what the signal carries; for timer_create without a
-// sigevent, whose value is the timer's ID.
+// sigevent, whose value is the timer's ID. Before the timer is armed.
 func (t *PosixTimer) SetValue(v uint64) { t.how.Value = v }
 
 func (t *PosixTimer) onCPU() bool { return t.clock >= ClockProcessCPU }
 
-// now is the timer's clock. p.mu is not held, for processor time takes it.
+// now is the timer's clock. p.mu is held.
 func (t *PosixTimer) now() int64 {
 	switch t.clock {
 	case ClockProcessCPU:
-		u, s := t.p.Times()
+		u, s := t.p.times()
 		return u + s
 	case ClockThreadCPU:
 		return t.owner.CPUTime()
 	case ClockReal:
 		return realtime()
 	}
-	return ground.Nanotime()
+	return clock()
 }
 
 // realtime is nanoseconds since the epoch.
@@ -244,50 +112,69 @@ func realtime() int64 { return time.Now().UnixNano() }
 
 // Get is timer_gettime(2).
 func (t *PosixTimer) Get() (left, interval int64) {
-	now := t.now()
 	t.p.mu.Lock()
 	defer t.p.mu.Unlock()
-	return t.get(now)
+	return t.get(t.now())
 }
 
+// get is what is left. A timer that is held or tells nobody shows its period go
+// on. p.mu is held.
 func (t *PosixTimer) get(now int64) (left, interval int64) {
-	if t.next != 0 {
-		left = max(t.next-now, 1)
+	if t.next == 0 {
+		return 0, t.interval
 	}
-	return left, t.interval
+	if t.interval > 0 && t.next <= now && (t.state == held || t.how.None) {
+		n := (now - t.next) / t.interval
+		t.overrun += n + 1
+		t.next = advance(t.next, t.interval, now, nil)
+	}
+	if t.how.None && t.next <= now {
+		return 0, t.interval
+	}
+	return max(t.next-now, 1), t.interval
 }
 
 // Set is timer_settime(2): value 0 disarms; abs says that value is a time of
-// the clock rather than a distance.
+// the clock rather than a distance. A signal of the former setting that is
+// still pending is dropped.
 func (t *PosixTimer) Set(value, interval int64, abs bool) (oldLeft, oldInterval int64) {
-	now := t.now()
 	p := t.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	now := t.now()
 	oldLeft, oldInterval = t.get(now)
 	t.disarm()
-	t.interval, t.overrun = interval, 0
+	t.interval = interval
 	if value == 0 || t.deleted {
 		return oldLeft, oldInterval
 	}
 	t.next = value
 	if !abs {
-		t.next += now
+		t.next = plus(now, value)
 	}
-	if t.onCPU() {
+	switch {
+	case t.onCPU():
 		cpuTimers.Add(1)
-	} else {
+	case !t.how.None:
 		t.arm(now)
 	}
 	return oldLeft, oldInterval
 }
 
-// disarm stops the timer; a signal that is queued stays. p.mu is held.
+// disarm stops the timer and drops its signal. p.mu is held.
 func (t *PosixTimer) disarm() {
 	if t.next != 0 && t.onCPU() {
 		cpuTimers.Add(-1)
 	}
-	t.next = 0
+	if t.queued {
+		set := &t.p.shared
+		if t.how.Thread != nil {
+			set = &t.how.Thread.sig.pend
+		}
+		set.forget(t)
+	}
+	t.next, t.state, t.overrun = 0, running, 0
+	t.queued, t.ignored = false, false
 	t.gen++
 	if t.timer != nil {
 		t.timer.Stop()
@@ -299,54 +186,72 @@ func (t *PosixTimer) disarm() {
 func (t *PosixTimer) arm(now int64) {
 	gen := t.gen
 	t.timer = time.AfterFunc(time.Duration(t.next-now), func() {
-		at := t.now()
 		t.p.mu.Lock()
 		defer t.p.mu.Unlock()
-		if t.gen == gen && t.next != 0 {
-			t.expire(at)
+		if t.gen == gen && t.next != 0 && t.state == running {
+			t.expire()
 		}
 	})
 }
 
-// expire tells of an expiration and arms the next. p.mu is held.
-func (t *PosixTimer) expire(now int64) {
-	missed := int64(0)
+// expire sends the timer's signal. p.mu is held.
+func (t *PosixTimer) expire() {
 	if t.interval > 0 {
-		t.next = advance(t.next, t.interval, now, &missed)
-		if !t.onCPU() {
-			t.arm(now)
-		}
+		t.state = held
 	} else {
 		if t.onCPU() {
 			cpuTimers.Add(-1)
 		}
 		t.next = 0
 	}
-	if t.how.None {
-		return
-	}
-	if t.queued {
-		t.overrun += 1 + missed
-		return
-	}
-	t.queued, t.overrun = true, missed
+	t.send()
+}
+
+// send queues the timer's signal; if the thread that it is for has ended, the
+// timer is held for good. p.mu is held.
+func (t *PosixTimer) send() {
 	info := SigInfo{Signo: int32(t.how.Signal), Code: SI_TIMER}
 	info.Union[0] = uint64(uint32(t.ID))
 	info.Union[1] = t.how.Value
-	t.p.sendLocked(t.how.Thread, &info, t)
+	t.queued, t.ignored = true, false
+	if t.p.sendLocked(t.how.Thread, &info, t) != abi.OK {
+		t.queued = false
+	}
 }
 
-// taken completes the siginfo of a signal that is being taken. p.mu is held.
-func (t *PosixTimer) taken(info *SigInfo) bool {
+// taken completes the siginfo of a signal that is being taken, and lets the
+// timer go on. p.mu is held.
+func (t *PosixTimer) taken(info *SigInfo) {
 	t.queued = false
-	t.last = min(t.overrun, 0x7fffffff) // DELAYTIMER_MAX
+	if t.state == held {
+		now := t.now()
+		t.state = running
+		if t.next <= now {
+			t.next = advance(t.next, t.interval, now, &t.overrun)
+		} else {
+			t.overrun-- // Get counted the period that has just begun
+		}
+		if !t.onCPU() {
+			t.arm(now)
+		}
+	}
+	t.last = max(min(t.overrun, 0x7fffffff), 0) // DELAYTIMER_MAX
 	t.overrun = 0
 	info.Union[0] = info.Union[0]&0xffffffff | uint64(t.last)<<32
-	return !t.deleted
 }
 
-// dropped notes that the queued signal was discarded. p.mu is held.
-func (t *PosixTimer) dropped() { t.queued = false }
+// dropped notes that the signal was discarded because the program ignores it.
+// A periodic timer sends it again when that changes. p.mu is held.
+func (t *PosixTimer) dropped() { t.queued, t.ignored = false, t.state == held }
+
+// unignored sends the signals of timers that found sig ignored. p.mu is held.
+func (p *Process) unignored(sig Signal) {
+	for _, t := range p.timers {
+		if t.ignored && t.how.Signal == sig {
+			t.send()
+		}
+	}
+}
 
 // Overrun is timer_getoverrun(2).
 func (t *PosixTimer) Overrun() int64 {

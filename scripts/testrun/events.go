@@ -68,14 +68,7 @@ func (o *outcome) read(r io.Reader, w io.Writer) {
 		default:
 			o.take(&e, of, w)
 			if e.Action == "fail" && e.Test == "" {
-				// A crash or a timeout: what was running has no end of its own.
-				for _, key := range slices.Sorted(maps.Keys(output)) {
-					if strings.HasPrefix(key, e.Package+" Test") || strings.HasPrefix(key, e.Package+" Fuzz") || strings.HasPrefix(key, e.Package+" Example") {
-						w.Write(output[key].Bytes())
-						o.results = append(o.results, result{pkg: e.Package, test: strings.TrimPrefix(key, e.Package+" "), action: "fail", output: output[key].String()})
-						delete(output, key)
-					}
-				}
+				o.unfinished(e.Package, output, w)
 			}
 			if e.Action == "pass" || e.Action == "fail" || e.Action == "skip" {
 				delete(output, e.Package+" "+e.Test)
@@ -87,6 +80,22 @@ func (o *outcome) read(r io.Reader, w io.Writer) {
 	}
 }
 
+// unfinished takes the tests of a package that failed which have no end of their
+// own: a crash or a timeout came first, and is in the output of one of them.
+func (o *outcome) unfinished(pkg string, output map[string]*bytes.Buffer, w io.Writer) {
+	for _, key := range slices.Sorted(maps.Keys(output)) {
+		test, ok := strings.CutPrefix(key, pkg+" ")
+		if !ok || test == "" {
+			continue
+		}
+		text := output[key].String()
+		io.WriteString(w, text)
+		o.results = append(o.results, result{pkg: pkg, test: test, action: "fail", output: text})
+		delete(output, key)
+	}
+}
+
+// take takes one event.
 func (o *outcome) take(e *event, of func(*event) *bytes.Buffer, w io.Writer) {
 	switch e.Action {
 	case "build-output":
@@ -113,8 +122,11 @@ func (o *outcome) take(e *event, of func(*event) *bytes.Buffer, w io.Writer) {
 			}
 			return
 		}
-		if e.Action == "fail" {
+		switch {
+		case e.Action == "fail":
 			io.WriteString(w, text)
+		case o.group.verbose:
+			fmt.Fprintf(w, "%-5s %-60s %6.1f s\n", e.Action, e.Test, elapsed.Seconds())
 		}
 		o.results = append(o.results, result{e.Package, e.Test, e.Action, elapsed, text})
 	}

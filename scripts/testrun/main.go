@@ -32,6 +32,8 @@ type group struct {
 	dir  string
 	args []string
 	json bool // the output is that of go test -json
+	// verbose: each test is a line, since there are minutes between packages.
+	verbose bool
 }
 
 func groups(all bool, fuzz string) ([]group, error) {
@@ -43,8 +45,8 @@ func groups(all bool, fuzz string) ([]group, error) {
 	}
 	if !all {
 		return append(list,
-			group{name: "host tests", dir: ".", args: []string{"test", "-json", "-timeout", "15m", "./..."}, json: true},
-			group{name: "boot tests", dir: "test", args: []string{"test", "-json", "-count=1", "-short", "-timeout", "20m", "./..."}, json: true},
+			group{name: "host tests", dir: ".", args: []string{"test", "-json", "-timeout", "5m", "./..."}, json: true},
+			group{name: "boot tests", dir: "test", args: []string{"test", "-json", "-count=1", "-short", "-timeout", "18m", "./..."}, json: true, verbose: true},
 		), nil
 	}
 	list = append(list, group{name: "host tests, race detector", dir: ".", args: []string{"test", "-json", "-race", "-timeout", "60m", "./..."}, json: true})
@@ -56,7 +58,8 @@ func groups(all bool, fuzz string) ([]group, error) {
 		list = append(list, group{name: "fuzz " + t.pkg + " " + t.name, dir: ".", json: true,
 			args: []string{"test", "-json", "-run=^$", "-fuzz=^" + t.name + "$", "-fuzztime=" + fuzz, "-timeout", "60m", t.pkg}})
 	}
-	return append(list, group{name: "boot tests", dir: "test", args: []string{"test", "-json", "-count=1", "-timeout", "3h", "./..."}, json: true}), nil
+	return append(list, group{name: "boot tests", dir: "test", json: true, verbose: true,
+		args: []string{"test", "-json", "-count=1", "-timeout", "3h", "./..."}}), nil
 }
 
 func main() {

@@ -148,6 +148,7 @@ func TestWaiting(t *testing.T) {
 			th.w.Unpark()
 		}()
 	}
+	s.SetOption(abi.SOL_SOCKET, abi.SO_RCVTIMEO, append([]byte{60}, make([]byte, 15)...)) // no race with the signal
 	signal()
 	if _, e := th.read(s, b, 0); e != abi.EINTR {
 		t.Fatal(e)
@@ -171,6 +172,9 @@ func TestWaiting(t *testing.T) {
 		t.Fatal(n, e, string(b))
 	}
 	peer.write(c, []byte("xyz"))
+	for s.Readiness(1) == 0 {
+		time.Sleep(time.Millisecond)
+	}
 	signal()
 	if n, e := th.read(s, b, abi.MSG_WAITALL); n != 3 || e != abi.OK {
 		t.Fatal(n, e)
@@ -194,7 +198,9 @@ func TestWaiting(t *testing.T) {
 		t.Fatal(n, e)
 	}
 	th.write(s, []byte("x"))
-	time.Sleep(20 * time.Millisecond)
+	for i := 0; s.Readiness(0)&8 == 0 && i < 2000; i++ { // the reset
+		time.Sleep(time.Millisecond)
+	}
 	if _, e := th.write(s, []byte("x")); e != abi.EPIPE {
 		t.Fatal(e)
 	}
@@ -216,7 +222,7 @@ func TestLingerWaits(t *testing.T) {
 	}
 	go func() {
 		var r thread
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 		b := make([]byte, 1<<20)
 		for {
 			if n, e := r.read(s, b, 0); n == 0 || e != abi.OK {
