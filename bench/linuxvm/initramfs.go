@@ -78,9 +78,17 @@ func initramfs(ctx context.Context, k *Kernel, c *Config) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		info, err := os.Stat(c.Files[name])
+		if err != nil {
+			return nil, err
+		}
+		mode := modeFile
+		if info.Mode()&0o111 != 0 {
+			mode = modeProgram
+		}
 		rel := strings.TrimPrefix(name, "/")
 		dir(filepath.Dir(rel))
-		a.add(rel, modeFile, b, 0, 0)
+		a.add(rel, mode, b, 0, 0)
 	}
 	if c.Exec {
 		word('x', "")

@@ -30,13 +30,14 @@ type Config struct {
 	Memory  int64  // bytes
 	CPU     string // QEMU's model; "" is DefaultCPU
 	Icount  bool   // a guest instruction takes one nanosecond of virtual time
+	Command string // more words for the kernel's command line
 
 	Program string            // path on the host
 	Target  string            // path in the machine; "" is /NAME
 	Args    []string          // with argv[0]
 	Env     []string          // K=V
 	Dir     string            // working directory; "" is /
-	Files   map[string]string // path in the machine → path on the host
+	Files   map[string]string // path in the machine → path on the host; x bits are kept
 
 	Network  bool
 	Forwards map[int]int // port on 127.0.0.1 of the host → port of the machine
@@ -154,6 +155,9 @@ func args(k *Kernel, c *Config, initrd string, khz int) []string {
 		machine = "q35,usb=off,sata=off,smbus=off"
 	}
 	command := "console=ttyS0 quiet mitigations=off panic=-1 reboot=t random.trust_cpu=on tsc_early_khz=" + strconv.Itoa(khz)
+	if c.Command != "" {
+		command += " " + c.Command
+	}
 	smp := strconv.Itoa(cpus)
 	if cpus == 1 {
 		smp = "1,maxcpus=2" // as Skerry's launcher, which says why

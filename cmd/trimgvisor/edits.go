@@ -20,7 +20,9 @@ var replacedFiles = map[string]string{
 // added are files that belong to no package of ours, since they are part of one of
 // gVisor's.
 var added = map[string]string{
-	"pkg/tcpip/stack/notables.go": "stack/notables.go.txt",
+	"pkg/tcpip/stack/notables.go":      "stack/notables.go.txt",
+	"pkg/tcpip/stack/burst.go":         "stack/burst.go.txt",
+	"pkg/tcpip/transport/tcp/burst.go": "tcp/burst.go.txt",
 }
 
 const iptables = "pkg/tcpip/stack/iptables.go"
@@ -51,6 +53,11 @@ var edits = []edit{
 	{iptables, "func (it *IPTables) OriginalDst(", "func (it *IPTables) unusedOriginalDst("},
 	{iptables, "func (it *IPTables) ReplaceTable(", "func (it *IPTables) unusedReplaceTable("},
 	{iptables, "func (it *IPTables) ForceReplaceTable(", "func (it *IPTables) unusedForceReplaceTable("},
+	// Bursts: see stack/burst.go.txt.
+	{"pkg/tcpip/stack/nic.go", "\tqDisc QueueingDiscipline\n", "\tqDisc QueueingDiscipline\n\tburster Burster // qDisc, if it is one\n"},
+	{"pkg/tcpip/stack/nic.go", "\tnic.linkResQueue.init(nic)\n", "\tnic.burster, _ = qDisc.(Burster)\n\tnic.linkResQueue.init(nic)\n"},
+	{"pkg/tcpip/transport/tcp/dispatcher.go", "switch err := ep.handleSegmentsLocked(); {", "switch err := ep.handleSegmentsBurst(); {"},
+	{"pkg/tcpip/transport/tcp/connect.go", "\te.snd.sendData()\n", "\te.sendBurst()\n"},
 	// Package net is there for a type that is a byte slice.
 	{"pkg/tcpip/tcpip.go", "\t\"net\"\n", ""},
 	{"pkg/tcpip/tcpip.go", "make(net.HardwareAddr, LinkAddressSize)", "make([]byte, LinkAddressSize)"},

@@ -22,6 +22,7 @@ type source struct {
 	exe    *vfs.Dentry
 	bootID [16]byte
 	score  int
+	read   func() uint64 // bytes that came from the root's disk
 }
 
 var _ procfs.Source = (*source)(nil)
@@ -44,6 +45,11 @@ func (s *source) Process() procfs.Process {
 			Anon: u.Anonymous, File: u.Rss - u.Anonymous, Locked: st.Locked, Data: st.Data, Stack: st.Stack,
 			Text: st.Exec, PageTables: st.Tables,
 		},
+	}
+	r.HugeDisabled = p.MM.HugeDisabled()
+	r.IO.ReadChars, r.IO.WrittenChars, r.IO.Reads, r.IO.Writes = p.IO()
+	if s.read != nil {
+		r.IO.ReadBytes = s.read()
 	}
 	if plan := s.m.plan; plan != nil {
 		r.Mem.CodeStart, r.Mem.CodeEnd = plan.CodeLo, plan.CodeHi
@@ -81,6 +87,8 @@ func (s *source) Thread(tid int32) (procfs.Thread, bool) {
 	if t.Asleep() {
 		r.State = 'S'
 	}
+	r.Slack = uint64(t.TimerSlack())
+	r.IO.ReadChars, r.IO.WrittenChars, r.IO.Reads, r.IO.Writes = t.IO.Counts()
 	return r, true
 }
 

@@ -155,10 +155,16 @@ type logger struct {
 	wake    wait.Parker
 	busy    bool
 	gone    bool
+	flusher *wait.Waiter // who waits until all is written
 }
 
-// logBuffer bounds what waits for the log port, in bytes.
-const logBuffer = 256 << 10
+// logBuffer bounds what waits for the log port, in bytes, logLine one line;
+// logSlack is room for headers and for saying what was lost.
+const (
+	logBuffer = 256 << 10
+	logLine   = logBuffer / 2
+	logSlack  = 256
+)
 
 func (l *logger) start(port *console.Port) {
 	l.port = port
@@ -167,8 +173,9 @@ func (l *logger) start(port *console.Port) {
 }
 
 func (l *logger) add(k bootrec.Kind, text string, patient bool) {
+	text = text[:min(len(text), logLine)]
 	l.mu.Lock()
-	for len(l.buf)+len(text)+64 > logBuffer && !l.gone {
+	for len(l.buf)+len(text)+logSlack > logBuffer && !l.gone {
 		if !patient {
 			l.dropped++
 			l.mu.Unlock()
@@ -180,13 +187,19 @@ func (l *logger) add(k bootrec.Kind, text string, patient bool) {
 		l.mu.Unlock()
 		return
 	}
+	l.noteLoss()
+	l.buf = bootrec.AppendText(l.buf, k, text)
+	l.mu.Unlock()
+	l.wake.Unpark()
+}
+
+// noteLoss says how many lines were dropped, in the place where they would be.
+// l.mu is held.
+func (l *logger) noteLoss() {
 	if l.dropped > 0 {
 		l.buf = bootrec.AppendText(l.buf, bootrec.KindLog, strconv.Itoa(l.dropped)+" log lines were lost: nobody read them in time")
 		l.dropped = 0
 	}
-	l.buf = bootrec.AppendText(l.buf, k, text)
-	l.mu.Unlock()
-	l.wake.Unpark()
 }
 
 func (l *logger) run() {
@@ -194,9 +207,13 @@ func (l *logger) run() {
 	var work []byte
 	for {
 		l.mu.Lock()
+		l.noteLoss()
 		work, l.buf = l.buf, work[:0]
 		l.busy = len(work) > 0
 		l.room.Broadcast()
+		if !l.busy && l.flusher != nil {
+			l.flusher.Unpark()
+		}
 		l.mu.Unlock()
 		if len(work) == 0 {
 			l.wake.Park()
@@ -209,9 +226,11 @@ func (l *logger) run() {
 				w.Ready(l.port, waiter.EventOut, wait.Forever)
 			} else if e != abi.OK {
 				l.mu.Lock()
-				l.gone = true
-				l.busy = false
+				l.gone, l.busy, l.buf = true, false, nil
 				l.room.Broadcast()
+				if l.flusher != nil {
+					l.flusher.Unpark()
+				}
 				l.mu.Unlock()
 				return
 			}
@@ -219,15 +238,20 @@ func (l *logger) run() {
 	}
 }
 
-// flush waits until what was logged has been written.
+// flush waits until what was logged has been written, or the deadline. One
+// caller at a time.
 func (l *logger) flush(deadline int64) {
-	for {
-		l.mu.Lock()
-		done := l.gone || len(l.buf) == 0 && !l.busy
+	var w wait.Waiter
+	l.mu.Lock()
+	l.flusher = &w
+	for !l.gone && (len(l.buf) > 0 || l.busy || l.dropped > 0) {
 		l.mu.Unlock()
-		if done || wait.Now() > deadline {
-			return
+		e := w.Sleep(deadline)
+		l.mu.Lock()
+		if e == abi.ETIMEDOUT {
+			break
 		}
-		time.Sleep(200 * time.Microsecond)
 	}
+	l.flusher = nil
+	l.mu.Unlock()
 }

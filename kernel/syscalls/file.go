@@ -73,6 +73,7 @@ func sysRead(t *task.Thread, fd, addr, n, _, _, _ uintptr) (uintptr, abi.Errno) 
 	if e = t.Vec.InitUser(addr, n); e == abi.OK {
 		m, e = d.Read(&t.Waiter, &t.Vec)
 	}
+	t.IO.Read(m)
 	d.Unref()
 	return uintptr(m), e
 }
@@ -86,6 +87,7 @@ func sysWrite(t *task.Thread, fd, addr, n, _, _, _ uintptr) (uintptr, abi.Errno)
 	if e = t.Vec.InitUser(addr, n); e == abi.OK {
 		m, e = d.Write(&t.Waiter, &t.Vec)
 	}
+	t.IO.Wrote(m)
 	d.Unref()
 	if e != abi.OK {
 		return wrote(t, m, e)
@@ -102,6 +104,7 @@ func sysReadv(t *task.Thread, fd, iov, count, _, _, _ uintptr) (uintptr, abi.Err
 	if e = t.Vec.InitIovec(iov, int(int32(count))); e == abi.OK {
 		m, e = d.Read(&t.Waiter, &t.Vec)
 	}
+	t.IO.Read(m)
 	d.Unref()
 	return uintptr(m), e
 }
@@ -115,6 +118,7 @@ func sysWritev(t *task.Thread, fd, iov, count, _, _, _ uintptr) (uintptr, abi.Er
 	if e = t.Vec.InitIovec(iov, int(int32(count))); e == abi.OK {
 		m, e = d.Write(&t.Waiter, &t.Vec)
 	}
+	t.IO.Wrote(m)
 	d.Unref()
 	return wrote(t, m, e)
 }
@@ -131,6 +135,7 @@ func sysPread(t *task.Thread, fd, addr, n, off, _, _ uintptr) (uintptr, abi.Errn
 	if e = t.Vec.InitUser(addr, n); e == abi.OK {
 		m, e = d.Pread(&t.Vec, int64(off))
 	}
+	t.IO.Read(m)
 	d.Unref()
 	return uintptr(m), e
 }
@@ -147,6 +152,7 @@ func sysPwrite(t *task.Thread, fd, addr, n, off, _, _ uintptr) (uintptr, abi.Err
 	if e = t.Vec.InitUser(addr, n); e == abi.OK {
 		m, e = d.Pwrite(&t.Vec, int64(off))
 	}
+	t.IO.Wrote(m)
 	d.Unref()
 	return wrote(t, m, e)
 }
@@ -176,9 +182,11 @@ func vectorAt(t *task.Thread, fd, iov, count uintptr, off int64, write bool) (ui
 	}
 	if write {
 		n, e := d.Pwrite(&t.Vec, off)
+		t.IO.Wrote(n)
 		return wrote(t, n, e)
 	}
 	n, e := d.Pread(&t.Vec, off)
+	t.IO.Read(n)
 	return uintptr(n), e
 }
 

@@ -291,7 +291,7 @@ func TestFutexCondition(t *testing.T) {
 // both: as many returns as wake-ups that found it.
 func TestFutexAnyRace(t *testing.T) {
 	p := newProcess(t)
-	const rounds = 20_000
+	const rounds = 8_000
 	var found, returned, timeouts atomic.Int64
 	x := p.start(func(t *Thread) {
 		for returned.Load()+timeouts.Load() < rounds {

@@ -61,6 +61,7 @@ type Process struct {
 
 	dying  atomic.Bool
 	exited cpuTime // of threads that ended
+	exitedIO IO
 	once   sync.Once
 }
 

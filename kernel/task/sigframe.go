@@ -265,7 +265,7 @@ func (t *Thread) loadState(fp uintptr) bool {
 		}
 		// What the program says it did not change it may still have restricted.
 		le.PutUint64(b[xHeader:], le.Uint64(b[xHeader:])&le.Uint64(b[fxSoftware+8:]))
-	} else {
+	} else if mask != 0 { // without XSAVE there is no header
 		clear(b[xHeader:])
 		le.PutUint64(b[xHeader:], 3)
 	}

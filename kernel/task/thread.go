@@ -32,6 +32,8 @@ type Thread struct {
 	// RobustList is the head of the thread's robust futexes
 	// (set_robust_list(2)); others read it.
 	RobustList atomic.Uintptr
+	// IO counts what the thread reads and writes.
+	IO IO
 	// TraceLine and TraceStart belong to the traced call in progress.
 	TraceLine  []byte
 	TraceStart int64
@@ -143,6 +145,7 @@ func (t *Thread) finish() {
 	}
 	p.live--
 	p.exited.add(t)
+	p.exitedIO.add(&t.IO)
 	last := p.live == 0
 	t.dead.Store(true)
 	p.nqueued -= t.sig.pend.drop(^SigSet(0))

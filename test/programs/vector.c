@@ -129,6 +129,7 @@ static void *keeps(void *arg)
 {
 	int me = (int)(long)arg;
 	struct state want, got;
+	memset(&got, 0, sizeof got); // SSE stores no upper halves
 	pid_t pid = getpid(), tid = my_tid();
 	struct timespec little = {0, 200000};
 	while (!stop && !bad[me]) {
@@ -251,6 +252,7 @@ static void frames(void)
 {
 	struct sigaction a = {.sa_sigaction = changes, .sa_flags = SA_SIGINFO};
 	struct state s, got;
+	memset(&got, 0, sizeof got);
 	sigaction(SIGUSR1, &a, NULL);
 	fill(&s, 5);
 	pid_t pid = getpid(), tid = my_tid();

@@ -92,6 +92,14 @@ func (p *proc) addCommon(d *pseudofs.Dir, tid func() int32) {
 		score := int(x.Mem.Resident*1000/max(m.Total, 1)) + x.OOMScoreAdj
 		return []byte(strconv.Itoa(max(score, 0)) + "\n")
 	})
+	d.AddFile("io", func() []byte { return p.io(tid()) })
+	d.AddFile("timerslack_ns", func() []byte {
+		t, _ := s.Thread(tid())
+		var b text
+		return b.unum(t.Slack).str("\n").bytes()
+	})
+	// No core is ever written, so no kind of mapping goes into one, core(5).
+	d.AddText("coredump_filter", "00000000\n")
 	d.AddText("cpuset", "/\n")
 	d.AddText("loginuid", "4294967295")
 	d.AddText("sessionid", "4294967295")
@@ -170,6 +178,22 @@ func (p *proc) stat(tid int32) []byte {
 	return b
 }
 
+// io is /proc/N/io, proc_pid_io(5). What is written never goes to a disk.
+func (p *proc) io(tid int32) []byte {
+	x := p.Source.Process().IO
+	if tid != pid {
+		t, ok := p.Source.Thread(tid)
+		if !ok {
+			return nil
+		}
+		x = t.IO
+	}
+	var b text
+	b.str("rchar: ").unum(x.ReadChars).str("\nwchar: ").unum(x.WrittenChars).str("\nsyscr: ").unum(x.Reads)
+	b.str("\nsyscw: ").unum(x.Writes).str("\nread_bytes: ").unum(x.ReadBytes)
+	return b.str("\nwrite_bytes: 0\ncancelled_write_bytes: 0\n").bytes()
+}
+
 // statm is /proc/N/statm, in pages.
 func (p *proc) statm() []byte {
 	m := p.Source.Process().Mem
@@ -208,7 +232,7 @@ func (p *proc) status(tid int32) []byte {
 	} {
 		b.str(f.name).str(":\t").pad(strconv.FormatUint(f.bytes/1024, 10), 8, ' ').str(" kB\n")
 	}
-	b.str("CoreDumping:\t0\nTHP_enabled:\t1\nuntag_mask:\t0xffffffffffffffff\nThreads:\t").num(int64(x.Threads))
+	b.str("CoreDumping:\t0\nTHP_enabled:\t").num(boolean(!x.HugeDisabled)).str("\nuntag_mask:\t0xffffffffffffffff\nThreads:\t").num(int64(x.Threads))
 	b.str("\nSigQ:\t").num(int64(x.Queued)).str("/").num(int64(x.MaxQueued)).str("\n")
 	for _, f := range []struct {
 		name string

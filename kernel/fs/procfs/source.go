@@ -62,7 +62,16 @@ type Process struct {
 	Caught      uint64
 	Queued      int // signals queued, and how many may be
 	MaxQueued   int
-	Mem         ProcessMemory
+	// HugeDisabled says that the program asked for no large pages.
+	HugeDisabled bool
+	IO           IO
+	Mem          ProcessMemory
+}
+
+// IO is what was read and written: bytes and calls of read(2) and write(2), and
+// bytes that came from a disk.
+type IO struct {
+	ReadChars, WrittenChars, Reads, Writes, ReadBytes uint64
 }
 
 // ProcessMemory is the program's address space in figures of bytes.
@@ -88,6 +97,8 @@ type Thread struct {
 	User, Sys              int64
 	Pending, Blocked       uint64
 	CPU                    int
+	Slack                  uint64 // of timers, in nanoseconds
+	IO                     IO
 	CPUs                   []uint64 // bitmap of CPUs that it may run on
 	Voluntary, Involuntary uint64   // context switches
 }

@@ -33,6 +33,9 @@ func (p *proc) addSysctl(d *pseudofs.Dir) {
 		"kernel/overflowuid":          text1(itoa(abi.ID)),
 		"kernel/overflowgid":          text1(itoa(abi.ID)),
 		"kernel/randomize_va_space":   text1("2"),
+		// No core is ever written, core(5).
+		"kernel/core_pattern":         text1(""),
+		"kernel/core_uses_pid":        text1("0"),
 		"kernel/perf_event_paranoid":  text1("4"),
 		"kernel/random/poolsize":      text1("256"),
 		"kernel/random/entropy_avail": text1("256"),

@@ -11,6 +11,7 @@ func (p *proc) addSystem(d *pseudofs.Dir) {
 	d.AddFile("cpuinfo", p.cpuinfo)
 	d.AddFile("meminfo", p.meminfo)
 	d.AddFile("stat", p.systemStat)
+	d.AddFile("vmstat", p.vmstat)
 	d.AddFile("uptime", p.uptime)
 	d.AddFile("loadavg", p.loadavg)
 	d.AddFile("version", func() []byte {
@@ -120,6 +121,26 @@ func (p *proc) meminfo() []byte {
 		b.right(name+":", 16).pad("0", 8, ' ').str("\n")
 	}
 	return b.kB("Hugepagesize", 2<<20, 16, 8).kB("Hugetlb", 0, 16, 8).bytes()
+}
+
+// vmstat is /proc/vmstat: those of its lines that this kernel has a figure for,
+// in pages or events (proc_vmstat(5)).
+func (p *proc) vmstat() []byte {
+	m, x := p.Source.Memory(), p.Source.Process()
+	var b text
+	for _, l := range []struct {
+		name string
+		n    uint64
+	}{
+		{"nr_free_pages", m.Free / 4096}, {"nr_anon_pages", m.Anon / 4096}, {"nr_mapped", m.Mapped / 4096},
+		{"nr_file_pages", m.Cached / 4096}, {"nr_dirty", 0}, {"nr_writeback", 0}, {"nr_shmem", m.Shmem / 4096},
+		{"nr_mlock", m.Locked / 4096}, {"nr_page_table_pages", m.PageTables / 4096},
+		{"nr_anon_transparent_hugepages", m.HugeAnon >> 21}, {"pgpgin", x.IO.ReadBytes / 1024}, {"pgpgout", 0},
+		{"pswpin", 0}, {"pswpout", 0}, {"pgfault", x.MinorFaults + x.MajorFaults}, {"pgmajfault", x.MajorFaults},
+	} {
+		b.str(l.name).str(" ").unum(l.n).str("\n")
+	}
+	return b
 }
 
 func (b *text) bytes() []byte { return *b }

@@ -106,6 +106,10 @@ type Endpoint struct {
 	// burst is set while the driver hands over received frames; what is sent
 	// meanwhile is flushed once, by Batch.
 	burst atomic.Bool
+	// bursts counts the stack's own bursts in progress, see BeginBurst; unkicked
+	// is about how many packets wait for the device's bell because of them.
+	bursts   atomic.Int32
+	unkicked atomic.Int32
 
 	txMu sync.Mutex
 	// txQueue holds packets, each with a reference, while the ring is full;

@@ -83,12 +83,39 @@ func (e *Endpoint) transmit(pkt *gstack.PacketBuffer) tcpip.Error {
 	return e.queue(pkt)
 }
 
+// kickEvery is after how many packets of a burst the bell is rung all the same:
+// the device works while the rest is made.
+const kickEvery = 32
+
 // flush rings the device's bell, unless the driver is in the middle of a burst
-// of received frames. Batch clears burst and then flushes, and the packet is
-// in the ring before burst is looked at, so one of the two flushes it.
+// of received frames, or the stack in one of its own. Who ends a burst counts it
+// off first and then flushes, and the packet is in the ring before the count is
+// looked at, so one of the two flushes it.
 func (e *Endpoint) flush() {
-	if !e.burst.Load() {
-		e.dev.Flush()
+	if e.burst.Load() || e.bursts.Load() > 0 && e.unkicked.Add(1) < kickEvery {
+		return
+	}
+	e.ring()
+}
+
+// ring rings the bell for all that is in the ring.
+func (e *Endpoint) ring() {
+	if e.unkicked.Load() != 0 {
+		e.unkicked.Store(0)
+	}
+	e.dev.Flush()
+}
+
+// BeginBurst tells that the goroutine is about to make several packets in a row
+// without waiting, which EndBurst sends together. Our copy of the IP stack calls
+// it (cmd/trimgvisor); as published, gVisor has no such call.
+func (e *Endpoint) BeginBurst() { e.bursts.Add(1) }
+
+// EndBurst ends a burst. It flushes whatever is there, other goroutines' bursts
+// in progress or not.
+func (e *Endpoint) EndBurst() {
+	if e.bursts.Add(-1); !e.burst.Load() {
+		e.ring()
 	}
 }
 
