@@ -58,7 +58,8 @@ type Record struct {
 
 	// Trace asks for Strace frames.
 	Trace bool
-	// Verbose asks for more Log frames.
+	// Verbose says that somebody reads the Log frames; without it, what is only
+	// for the log need not be made.
 	Verbose bool
 	// Data says that a second, read-only disk with data files is there.
 	Data bool

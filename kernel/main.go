@@ -4,14 +4,10 @@
 package main
 
 import (
-	"skerry/kernel/ground"
 	"skerry/kernel/machine"
 )
 
 func main() {
-	// First of all: until now the processor has shown no AVX to anyone.
-	ground.EnableVector()
-
 	m := machine.New() // the boot record
 	m.Prepare()        // user memory access, interrupts, the clock
 	m.Devices()        // console, disks, network, entropy

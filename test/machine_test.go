@@ -223,6 +223,12 @@ func inMachine(t *testing.T, skerry string, c *test, tc, path, machineType strin
 		t.Fatal(err)
 	}
 	t.Logf("%v", got.Elapsed.Round(10*time.Millisecond))
+	checkMachine(t, c, tc, path, machineType, got)
+}
+
+// checkMachine checks what came from a machine of Skerry.
+func checkMachine(t *testing.T, c *test, tc, path, machineType string, got *harness.Outcome) {
+	t.Helper()
 	checkAlone(t, c, got)
 	out, designs := harness.Split(got.Stdout)
 	if d := harness.DesignDifference(c.design, designs); d != "" {

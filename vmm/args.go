@@ -49,7 +49,9 @@ func args(c *Config, a Accel, forwards []Forward, f fds, sandbox bool) []string 
 	}
 	accel, cpu := "tcg,thread=multi", "max"
 	if a.Name == KVM {
-		accel, cpu = "kvm", "host"
+		// A machine that never migrates may be told that the counter is invariant
+		// and how fast it is (CPUID 80000007 and 40000010), where the host knows.
+		accel, cpu = "kvm", "host,migratable=off"
 	}
 	if c.CPU != "" {
 		cpu = c.CPU

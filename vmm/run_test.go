@@ -153,6 +153,23 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// TestNobodyReadsTheLog: the kernel learns whether what is for the log alone is
+// worth making.
+func TestNobodyReadsTheLog(t *testing.T) {
+	for _, c := range []struct {
+		log     io.Writer
+		verbose func(string)
+		want    string
+	}{{nil, nil, "Verbose:false"}, {io.Discard, nil, "Verbose:true"}, {nil, func(string) {}, "Verbose:true"}} {
+		s := newSession(t, "hello", "record", "exit:0")
+		s.Log, s.Verbose = c.log, c.verbose
+		s.run(t)
+		if rec := s.out.String(); !strings.Contains(rec, c.want) {
+			t.Errorf("no %s in %s", c.want, rec)
+		}
+	}
+}
+
 func TestHandOver(t *testing.T) {
 	s := newSession(t, "hello", "record", "exit:0")
 	s.Forwards = []Forward{{"tcp", addrPort("127.0.0.1:0"), 80}}
@@ -161,7 +178,7 @@ func TestHandOver(t *testing.T) {
 	s.run(t)
 	rec := s.out.String()
 	for _, want := range []string{
-		"Program:/p", "Env:[SECRET=hunter2]", "CPUs:2", "Memory:67108864", "StopTimeout:10000000000", "Trace:true", "Verbose:false", "Data:false",
+		"Program:/p", "Env:[SECRET=hunter2]", "CPUs:2", "Memory:67108864", "StopTimeout:10000000000", "Trace:true", "Verbose:true", "Data:false",
 		"Mode:2", "10.0.2.15/24", "10.0.2.2/32", "10.0.2.3/32", "fec0::/64", "255.255.255.255/32",
 	} {
 		if !strings.Contains(rec, want) {

@@ -49,10 +49,10 @@ var counter struct {
 	khz int
 }
 
-// counterKHz is the frequency of the host's time-stamp counter, which is what the
+// CounterKHz is the frequency of the host's time-stamp counter, which is what the
 // emulator shows its guest (QEMU: cpu_get_tsc). Linux on microvm has only the PIT
 // to find it out, and stops for ever if the emulator was slow at that moment.
-func counterKHz(ctx context.Context) (int, error) {
+func CounterKHz(ctx context.Context) (int, error) {
 	counter.Lock()
 	defer counter.Unlock()
 	if counter.khz != 0 {

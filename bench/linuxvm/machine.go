@@ -73,7 +73,7 @@ func Start(ctx context.Context, k *Kernel, c *Config) (*Machine, error) {
 	}
 	khz := 1000000 // a tick of the counter is an instruction then, which takes 1 ns
 	if !c.Icount {
-		if khz, err = counterKHz(ctx); err != nil {
+		if khz, err = CounterKHz(ctx); err != nil {
 			return nil, err
 		}
 	}

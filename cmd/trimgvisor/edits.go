@@ -23,6 +23,7 @@ var added = map[string]string{
 	"pkg/tcpip/stack/notables.go":      "stack/notables.go.txt",
 	"pkg/tcpip/stack/burst.go":         "stack/burst.go.txt",
 	"pkg/tcpip/transport/tcp/burst.go": "tcp/burst.go.txt",
+	"pkg/tcpip/transport/tcp/room.go":  "tcp/room.go.txt",
 }
 
 const iptables = "pkg/tcpip/stack/iptables.go"
@@ -53,11 +54,15 @@ var edits = []edit{
 	{iptables, "func (it *IPTables) OriginalDst(", "func (it *IPTables) unusedOriginalDst("},
 	{iptables, "func (it *IPTables) ReplaceTable(", "func (it *IPTables) unusedReplaceTable("},
 	{iptables, "func (it *IPTables) ForceReplaceTable(", "func (it *IPTables) unusedForceReplaceTable("},
-	// Bursts: see stack/burst.go.txt.
+	{"pkg/tcpip/stack/stack.go", "func (s *Stack) FindNICNameFromID(", "func (s *Stack) unusedNICNameFromID("},
+	// Bursts and held acknowledgements: see stack/burst.go.txt.
 	{"pkg/tcpip/stack/nic.go", "\tqDisc QueueingDiscipline\n", "\tqDisc QueueingDiscipline\n\tburster Burster // qDisc, if it is one\n"},
 	{"pkg/tcpip/stack/nic.go", "\tnic.linkResQueue.init(nic)\n", "\tnic.burster, _ = qDisc.(Burster)\n\tnic.linkResQueue.init(nic)\n"},
 	{"pkg/tcpip/transport/tcp/dispatcher.go", "switch err := ep.handleSegmentsLocked(); {", "switch err := ep.handleSegmentsBurst(); {"},
 	{"pkg/tcpip/transport/tcp/connect.go", "\te.snd.sendData()\n", "\te.sendBurst()\n"},
+	{"pkg/tcpip/transport/tcp/connect.go", "\tif e.rcv.RcvNxt != e.snd.MaxSentAck {\n", "\tif e.rcv.RcvNxt != e.snd.MaxSentAck && !e.holdACK() {\n"},
+	// A listener's queue takes payload up to a bound of its own: see tcp/room.go.txt.
+	{"pkg/tcpip/transport/tcp/segment_queue.go", "bufSz := q.ep.ops.GetReceiveBufferSize()", "bufSz := q.ep.segmentRoom()"},
 	// Package net is there for a type that is a byte slice.
 	{"pkg/tcpip/tcpip.go", "\t\"net\"\n", ""},
 	{"pkg/tcpip/tcpip.go", "make(net.HardwareAddr, LinkAddressSize)", "make([]byte, LinkAddressSize)"},

@@ -70,6 +70,7 @@ func boot(info uintptr) uintptr {
 	c.online = 1
 	ncpu = 1
 	loadCPU(c)
+	gEnableVector()
 	initAPIC(c)
 	initClock()
 	seedRuntime()

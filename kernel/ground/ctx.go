@@ -73,12 +73,6 @@ func VectorMask() uint64 {
 // HaveFSGSBASE reports whether the program may use RDFSBASE and its kin.
 func HaveFSGSBASE() bool { return fsgsbase != 0 }
 
-// EnableVector lets the program use the wide vector registers. Call it once, as
-// the first thing in main: until then CPUID shows no AVX, so nothing that looks
-// during initialisation (memmove, hashes) picks an instruction that would touch
-// the program's upper halves.
-func EnableVector() { call(funcAddr(&fnCallAll), uintptr(callVector), 0, 0) }
-
 // CPUs is the number of CPUs that run.
 func CPUs() int { return int(atomic.LoadUint32(&ncpu)) }
 
@@ -211,7 +205,6 @@ var (
 	fnKick      = gKick
 	fnFetch     = gFetch
 	fnDropX     = gDropX
-	fnCallAll   = gCallAll
 	fnShoot     = gShootCall
 	fnMapDevice = gMapDevice
 	fnRouteGSI  = gRouteGSI

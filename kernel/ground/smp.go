@@ -102,6 +102,7 @@ func gDelay(ns int64) {
 func gAP(p uintptr) {
 	c := cpuAt(p)
 	loadCPU(c)
+	gEnableVector()
 	initAPIC(c)
 	gTimerOn()
 	arch.WriteCR3(rootTable)
@@ -160,51 +161,6 @@ func gServe(c *percpu) {
 	if atomic.LoadUint64(&c.xfetch) != 0 {
 		gServeFetch(c)
 	}
-	if atomic.LoadUint32(&c.call) != 0 {
-		gServeCall(c)
-	}
-}
-
-// Calls to another CPU.
-const (
-	callNone uint32 = iota
-	callVector
-	callHalt
-)
-
-func gServeCall(c *percpu) {
-	switch atomic.LoadUint32(&c.call) {
-	case callVector:
-		gEnableVector()
-	case callHalt:
-		for {
-			arch.CLI()
-			arch.HLT()
-		}
-	}
-	atomic.StoreUint32(&c.call, callNone)
-}
-
-// gCallAll runs a call on every CPU, this one included, and waits.
-func gCallAll(what, _, _ uintptr) uintptr {
-	self := me()
-	n := atomic.LoadUint32(&ncpu)
-	for i := uint32(0); i < n; i++ {
-		c := cpuAt(cpus[i])
-		atomic.StoreUint32(&c.call, uint32(what))
-		if c != self {
-			gIPI(c.apicID, vecPoke)
-		}
-	}
-	gServeCall(self)
-	for i := uint32(0); i < n; i++ {
-		c := cpuAt(cpus[i])
-		for atomic.LoadUint32(&c.call) != callNone {
-			gServe(self)
-			arch.Pause()
-		}
-	}
-	return 0
 }
 
 // Barrier returns after every CPU has passed a serialising event.

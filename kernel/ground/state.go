@@ -99,8 +99,6 @@ type percpu struct {
 	idle    uint32 // 1 while halted; whoever clears it sends the IPI
 	online  uint32
 	flushed uint32 // a shoot-down was skipped because of idle: flush all
-	call    uint32 // a callX for this CPU
-	callArg uint64
 	xfetch  uint64 // *Ctx that another CPU wants
 	tick    uint32 // tick is armed
 	_       uint32
@@ -169,7 +167,7 @@ const (
 var (
 	fsgsbase  uint8 // CR4.FSGSBASE is on
 	haveSMAP  uint8 // CR4.SMAP is on: CLAC and STAC exist
-	haveXSAVE uint8 // XSAVE may be used (set by EnableVector)
+	haveXSAVE uint8 // XSAVE may be used (set by gEnableVector)
 	havePGE   uint8
 	x2apic    uint8
 	deadlineT uint8 // the local timer has TSC-deadline mode

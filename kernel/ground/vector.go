@@ -85,7 +85,8 @@ func gDropX(p, _, _ uintptr) uintptr {
 }
 
 // gEnableVector turns the extended state that this CPU offers on: x87, SSE, AVX
-// and AVX-512, nothing else (PKU, AMX and the rest stay off).
+// and AVX-512, nothing else (PKU, AMX and the rest stay off). It runs before the
+// runtime does (runtimeDebug).
 func gEnableVector() {
 	if _, _, c, _ := arch.CPUID(1, 0); c&(1<<26) == 0 {
 		return // no XSAVE: FXSAVE it is
@@ -105,6 +106,16 @@ func gEnableVector() {
 	if _, size, _, _ := arch.CPUID(0xd, 0); size > xareaSize {
 		want &^= avx512
 		arch.WriteXCR0(want)
+	}
+	// A hypervisor has to notice XSETBV. One that does not, such as KVM on an
+	// emulated processor that lacks the intercept (QEMU 7.2), puts the old value
+	// back when it next runs this CPU, which CPUID makes it do. Then there is no
+	// XSAVE, for the program neither.
+	arch.CPUID(0xd, 0)
+	if arch.ReadXCR0() != want {
+		arch.WriteXCR0(x87)
+		arch.WriteCR4(arch.ReadCR4() &^ arch.CR4OSXSAVE)
+		return
 	}
 	if xmask == 0 {
 		xmask = want &^ sse // the XMM registers are saved on every entry

@@ -212,17 +212,17 @@ func describeCPU() procfs.CPU {
 	}
 	r.CLFlush = int(b>>8&255) * 8
 	r.KHz = ground.TSCkHz()
-	r.Flags = append(flagNames(d1, flags1D), flagNames(c1, flags1C)...)
+	r.Flags = append(flagNames(d1, &flags1D), flagNames(c1, &flags1C)...)
 	ext, _, _, _ := arch.CPUID(0x80000000, 0)
 	if ext >= 0x80000001 {
 		_, _, ce, de := arch.CPUID(0x80000001, 0)
-		r.Flags = append(r.Flags, flagNames(de, flagsExtD)...)
-		r.Flags = append(r.Flags, flagNames(ce, flagsExtC)...)
+		r.Flags = append(r.Flags, flagNames(de, &flagsExtD)...)
+		r.Flags = append(r.Flags, flagNames(ce, &flagsExtC)...)
 	}
 	if top >= 7 {
 		_, b7, c7, _ := arch.CPUID(7, 0)
-		r.Flags = append(r.Flags, flagNames(b7, flags7B)...)
-		r.Flags = append(r.Flags, flagNames(c7, flags7C)...)
+		r.Flags = append(r.Flags, flagNames(b7, &flags7B)...)
+		r.Flags = append(r.Flags, flagNames(c7, &flags7C)...)
 	}
 	if ext >= 0x80000004 {
 		var name string
@@ -257,9 +257,9 @@ func text4(regs ...uint32) string {
 }
 
 // flagNames are the names of the bits that are set and have one.
-func flagNames(v uint32, names map[int]string) (l []string) {
+func flagNames(v uint32, names *[32]string) (l []string) {
 	for ; v != 0; v &= v - 1 {
-		if n, ok := names[bits.TrailingZeros32(v)]; ok {
+		if n := names[bits.TrailingZeros32(v)]; n != "" {
 			l = append(l, n)
 		}
 	}
@@ -269,15 +269,15 @@ func flagNames(v uint32, names map[int]string) (l []string) {
 // Names of CPUID bits as /proc/cpuinfo shows them, arch/x86/include/asm/
 // cpufeatures.h of Linux; those that the program can use.
 var (
-	flags1D = map[int]string{0: "fpu", 3: "pse", 4: "tsc", 5: "msr", 6: "pae", 8: "cx8", 9: "apic", 13: "pge", 15: "cmov",
+	flags1D = [32]string{0: "fpu", 3: "pse", 4: "tsc", 5: "msr", 6: "pae", 8: "cx8", 9: "apic", 13: "pge", 15: "cmov",
 		16: "pat", 19: "clflush", 23: "mmx", 24: "fxsr", 25: "sse", 26: "sse2"}
-	flags1C = map[int]string{0: "pni", 1: "pclmulqdq", 9: "ssse3", 12: "fma", 13: "cx16", 19: "sse4_1", 20: "sse4_2",
+	flags1C = [32]string{0: "pni", 1: "pclmulqdq", 9: "ssse3", 12: "fma", 13: "cx16", 19: "sse4_1", 20: "sse4_2",
 		22: "movbe", 23: "popcnt", 25: "aes", 26: "xsave", 28: "avx", 29: "f16c", 30: "rdrand", 31: "hypervisor"}
-	flagsExtD = map[int]string{11: "syscall", 20: "nx", 26: "pdpe1gb", 27: "rdtscp", 29: "lm"}
-	flagsExtC = map[int]string{0: "lahf_lm", 5: "abm", 6: "sse4a", 8: "3dnowprefetch"}
-	flags7B   = map[int]string{0: "fsgsbase", 3: "bmi1", 5: "avx2", 7: "smep", 8: "bmi2", 9: "erms", 16: "avx512f", 17: "avx512dq",
+	flagsExtD = [32]string{11: "syscall", 20: "nx", 26: "pdpe1gb", 27: "rdtscp", 29: "lm"}
+	flagsExtC = [32]string{0: "lahf_lm", 5: "abm", 6: "sse4a", 8: "3dnowprefetch"}
+	flags7B   = [32]string{0: "fsgsbase", 3: "bmi1", 5: "avx2", 7: "smep", 8: "bmi2", 9: "erms", 16: "avx512f", 17: "avx512dq",
 		18: "rdseed", 19: "adx", 20: "smap", 21: "avx512ifma", 23: "clflushopt", 24: "clwb", 28: "avx512cd", 29: "sha_ni",
 		30: "avx512bw", 31: "avx512vl"}
-	flags7C = map[int]string{1: "avx512vbmi", 2: "umip", 6: "avx512_vbmi2", 8: "gfni", 9: "vaes", 10: "vpclmulqdq",
+	flags7C = [32]string{1: "avx512vbmi", 2: "umip", 6: "avx512_vbmi2", 8: "gfni", 9: "vaes", 10: "vpclmulqdq",
 		11: "avx512_vnni", 12: "avx512_bitalg", 14: "avx512_vpopcntdq", 22: "rdpid"}
 )

@@ -89,8 +89,7 @@ func words(a *[6]uintptr) (w [6]uint64) {
 
 // refused tells of a call that has no handler, or of one whose arguments ask for
 // what the model rules out.
-func refused(t *task.Thread, nr uint64, a *[6]uintptr, e abi.Errno) {
-	what := strace.Describe(number(nr), words(a), strace.User{})
+func (m *Machine) refused(t *task.Thread, nr uint64, a *[6]uintptr, e abi.Errno) {
 	point := policy.Other
 	if s := abi.Lookup(number(nr)); s != nil {
 		switch s.Reason {
@@ -107,10 +106,16 @@ func refused(t *task.Thread, nr uint64, a *[6]uintptr, e abi.Errno) {
 	if nr == abi.SYS_CLONE || nr == abi.SYS_CLONE3 {
 		point = policy.SingleProcess
 	}
-	switch point {
-	case policy.SingleProcess, policy.NoUsers, policy.NoShells:
+	denied := point == policy.SingleProcess || point == policy.NoUsers || point == policy.NoShells
+	if !denied && !m.Record.Verbose {
+		// For the log alone, which nobody reads. Every program with a C library
+		// asks for rseq at its start, and the description is much cold code.
+		return
+	}
+	what := strace.Describe(number(nr), words(a), strace.User{})
+	if denied {
 		policy.Denied(t, point, what)
-	default:
+	} else {
 		policy.Missing(t, what, e)
 	}
 }
@@ -122,7 +127,7 @@ func identityDenied(t *task.Thread, _ uint32) {
 }
 
 func (m *Machine) traceHooks() {
-	syscalls.Refused = refused
+	syscalls.Refused = m.refused
 	syscalls.Identity = identityDenied
 	if m.Record.Trace {
 		m.trace()

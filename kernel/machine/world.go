@@ -1,8 +1,6 @@
 package machine
 
 import (
-	"strconv"
-
 	"skerry/bootrec"
 	"skerry/kernel/abi"
 	"skerry/kernel/fs/devfs"
@@ -12,6 +10,7 @@ import (
 	"skerry/kernel/fs/tmpfs"
 	"skerry/kernel/fs/union"
 	"skerry/kernel/ground"
+	"skerry/kernel/ground/arch"
 	"skerry/kernel/ground/frame"
 	"skerry/kernel/hw/virtio/blk"
 	"skerry/kernel/syscalls"
@@ -76,17 +75,14 @@ func (m *Machine) Files() *vfs.Context {
 	mount("/tmp", tmpfs.New(tmpfs.Options{}))
 	mount("/run", tmpfs.New(tmpfs.Options{Mode: 0o755}))
 	syscalls.Memfd = tmpfs.New(tmpfs.Options{}).Memfd
-	m.source = &source{m: m}
+	m.source = &source{m: m, read: func() uint64 { return pool.Stats().ReadPages * frame.Size }}
 	m.Pool.Read(m.source.bootID[:])
-	st := m.Net.Stack
 	mount("/proc", procfs.New(procfs.Options{
 		Source: m.source, Context: c,
 		Types: []string{"erofs", "tmpfs", "devtmpfs", "proc", "sysfs"},
-		Net: map[string]func() []byte{"dev": st.ProcDev, "route": st.ProcRoute, "ipv6_route": st.ProcIPv6Route,
-			"if_inet6": st.ProcIfInet6, "arp": st.ProcARP, "snmp": st.ProcSNMP, "unix": m.Net.Unix.ProcUnix,
-			"tcp": func() []byte { return m.Net.Inet.ProcTCP(false) }, "tcp6": func() []byte { return m.Net.Inet.ProcTCP(true) },
-			"udp": func() []byte { return m.Net.Inet.ProcUDP(false) }, "udp6": func() []byte { return m.Net.Inet.ProcUDP(true) }},
-		Sysctl: m.networkSettings(),
+		Net:   m.networkFiles,
+		Sysctl: map[string]func() map[string]func() []byte{
+			"net/core": m.coreSettings, "net/ipv4": m.ipv4Settings, "net/ipv6": m.ipv6Settings},
 	}))
 	mount("/sys", sysfs.New(sysfs.Options{
 		CPUs: ground.CPUs(),
@@ -94,35 +90,9 @@ func (m *Machine) Files() *vfs.Context {
 			s := frame.Read()
 			return uint64(s.Total) * frame.Size, uint64(s.Free) * frame.Size
 		},
-		HugePages: m.huge(),
+		HugePages: m.huge(), CPUID: arch.CPUID, Vulnerabilities: vulnerabilities, Net: m.links,
 	}))
 	return c
-}
-
-// networkSettings are the files of /proc/sys/net that libraries read; the values
-// are the network's own.
-func (m *Machine) networkSettings() map[string]func() []byte {
-	line := func(n ...int) func() []byte {
-		var b []byte
-		for i, v := range n {
-			if i > 0 {
-				b = append(b, '\t')
-			}
-			b = strconv.AppendInt(b, int64(v), 10)
-		}
-		b = append(b, '\n')
-		return func() []byte { return b }
-	}
-	buf := m.Net.Stack.Buffers()
-	const least = 4096
-	return map[string]func() []byte{
-		"net/core/somaxconn":    line(m.Net.Inet.Backlog()),
-		"net/core/rmem_default": line(buf.Other), "net/core/rmem_max": line(buf.Other),
-		"net/core/wmem_default": line(buf.Other), "net/core/wmem_max": line(buf.Other),
-		"net/ipv4/tcp_rmem":   line(least, buf.TCPRecv, buf.TCPRecvMax),
-		"net/ipv4/tcp_wmem":   line(least, buf.TCPSend, buf.TCPSendMax),
-		"net/ipv6/bindv6only": line(0),
-	}
 }
 
 // layers is the root as the program sees it: the image, over it what was added

@@ -101,7 +101,7 @@ func pipeName(ino uint64) string { return "pipe:[" + strconv.FormatUint(ino, 10)
 // Readiness is the port's. Without a reader the writing end of a pipe shows an
 // error, poll(2), and no hang-up.
 func (s *stream) Readiness(m waiter.EventMask) waiter.EventMask {
-	return s.port.Readiness((m|waiter.EventErr)&^(waiter.ReadableEvents|waiter.EventHUp))
+	return s.port.Readiness((m | waiter.EventErr) &^ (waiter.ReadableEvents | waiter.EventHUp))
 }
 
 // EventRegister and EventUnregister are the port's.

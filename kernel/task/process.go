@@ -59,10 +59,10 @@ type Process struct {
 	timers    map[int32]*PosixTimer
 	timerID   int32
 
-	dying  atomic.Bool
-	exited cpuTime // of threads that ended
+	dying    atomic.Bool
+	exited   cpuTime // of threads that ended
 	exitedIO IO
-	once   sync.Once
+	once     sync.Once
 }
 
 // Status is how the program ended.

@@ -48,7 +48,7 @@ type Thread struct {
 	Policy atomic.Int32
 
 	// slack is PR_SET_TIMERSLACK in nanoseconds, 0 for the usual.
-	slack uintptr
+	slack atomic.Uintptr
 
 	// call is the number of the system call in progress, for its repetition;
 	// -1 outside of one.
@@ -194,7 +194,7 @@ func (t *Thread) Inherit(n *Thread) {
 	d.IRet = 1
 	n.sig.mask = t.sig.mask
 	n.Policy.Store(t.Policy.Load())
-	n.slack = t.slack
+	n.slack.Store(t.slack.Load())
 	if name := t.Name.Load(); name != nil {
 		n.Name.Store(name)
 	}
@@ -207,14 +207,14 @@ const defaultSlack = 50_000
 // TimerSlack is how late the thread's timers may be. None is late on purpose
 // here, so the value is kept and answered.
 func (t *Thread) TimerSlack() uintptr {
-	if t.slack == 0 {
-		return defaultSlack
+	if n := t.slack.Load(); n != 0 {
+		return n
 	}
-	return t.slack
+	return defaultSlack
 }
 
 // SetTimerSlack sets it; 0 asks for the usual one.
-func (t *Thread) SetTimerSlack(ns uintptr) { t.slack = ns }
+func (t *Thread) SetTimerSlack(ns uintptr) { t.slack.Store(ns) }
 
 // Comm is the thread's name, at most 15 bytes.
 func (t *Thread) Comm() string {

@@ -3,7 +3,7 @@
 // into the program (vdso(7)), and in front of it one read-only page, the vvar
 // page, that says how to turn the time-stamp counter into nanoseconds.
 //
-// Image builds the object; the program finds it through AT_SYSINFO_EHDR. Data is
+// Image is the object; the program finds it through AT_SYSINFO_EHDR. Data is
 // the vvar page as the kernel writes it. Both are mapped at a fixed distance:
 //
 //	base          the Data page, readable

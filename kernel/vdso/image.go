@@ -82,10 +82,19 @@ func (w *writer) u32(v int)     { le.PutUint32(w.b[w.n:], uint32(v)); w.n += 4 }
 func (w *writer) u64(v int)     { le.PutUint64(w.b[w.n:], uint64(v)); w.n += 8 }
 func (w *writer) text(s string) { w.u8([]byte(s)...); w.u8(0) }
 
-// Image builds the shared object: one page, all of it one segment, readable and
-// executable. It is the same at every address. Called once at boot; a page that
-// does not suffice is a bug of this package and panics.
+// Image is the shared object: one page, all of it one segment, readable and
+// executable. It is the same at every address. The slice is the caller's.
 func Image() []byte {
+	b := make([]byte, PageSize)
+	copy(b, built)
+	return b
+}
+
+// build makes the object out of the functions. It is not for the kernel, where it
+// would be work at every start: what it makes is in object.go, which
+// `go test ./kernel/vdso -run TestObject -update` writes and TestObject compares.
+// A page that does not suffice is a bug of this package and panics.
+func build() []byte {
 	w := &writer{b: make([]byte, PageSize), n: ehdrSize + 5*phdrSize}
 	w.sections = []section{{}}
 	w.names = []byte{0}

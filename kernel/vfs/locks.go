@@ -1,6 +1,8 @@
 package vfs
 
 import (
+	"slices"
+	"sort"
 	"sync"
 	"sync/atomic"
 
@@ -30,13 +32,26 @@ type lockTable struct {
 
 // lockList is the locks on one file.
 type lockList struct {
-	flocks  []lock
-	records []lock // sorted by owner, then start; an owner's do not overlap
+	flocks []flock
+	owners []lockOwner // those that hold record locks
 }
 
-// lock is one lock: owner is a *Description, or nil for the process.
-type lock struct {
-	owner      *Description
+// flock is a lock on a whole file.
+type flock struct {
+	owner     *Description
+	exclusive bool
+}
+
+// lockOwner is a holder of record locks: a *Description, or nil for the process.
+// Its records are sorted and do not overlap, so that one is found, and most
+// changes are made, in no more than a few steps.
+type lockOwner struct {
+	owner   *Description
+	records []record
+}
+
+// record is one record lock.
+type record struct {
 	start, end int64 // first and last byte
 	exclusive  bool
 }
@@ -74,7 +89,7 @@ func (t *lockTable) list(key any) *lockList {
 
 // tidy drops an empty list. t.mu is held.
 func (t *lockTable) tidy(key any, l *lockList) {
-	if len(l.flocks) == 0 && len(l.records) == 0 {
+	if len(l.flocks) == 0 && len(l.owners) == 0 {
 		delete(t.files, key)
 	}
 }
@@ -131,7 +146,7 @@ func (t *lockTable) flock(d *Description, op int) abi.Errno {
 	if t.n.Load() >= maxLocks {
 		return abi.ENOLCK
 	}
-	l.flocks = append(l.flocks, lock{owner: d, exclusive: op&LOCK_EX != 0})
+	l.flocks = append(l.flocks, flock{owner: d, exclusive: op&LOCK_EX != 0})
 	t.n.Add(1)
 	return abi.OK
 }
@@ -166,25 +181,36 @@ func (d *Description) GetLock(r *RecordLock) (found RecordLock, process, ok bool
 	if !r.OFD {
 		owner = nil
 	}
-	c := l.conflict(owner, r)
+	c, holder := l.conflict(owner, r)
 	if c == nil {
 		return found, false, false
 	}
-	return RecordLock{Start: c.start, End: c.end, Exclusive: c.exclusive, OFD: c.owner != nil}, c.owner == nil, true
+	return RecordLock{Start: c.start, End: c.end, Exclusive: c.exclusive, OFD: holder != nil}, holder == nil, true
 }
 
-func (l *lockList) conflict(owner *Description, r *RecordLock) *lock {
-	var first *lock
-	for i := range l.records {
-		k := &l.records[i]
-		if k.owner == owner || k.end < r.Start || k.start > r.End || !k.exclusive && !r.Exclusive {
+// conflict is the first record of another owner that keeps r from being set, and
+// that owner.
+func (l *lockList) conflict(owner *Description, r *RecordLock) (first *record, holder *Description) {
+	for i := range l.owners {
+		o := &l.owners[i]
+		if o.owner == owner {
 			continue
 		}
-		if first == nil || k.start < first.start {
-			first = k
+		for k := o.from(r.Start); k < len(o.records) && o.records[k].start <= r.End; k++ {
+			if c := &o.records[k]; c.exclusive || r.Exclusive {
+				if first == nil || c.start < first.start {
+					first, holder = c, o.owner
+				}
+				break
+			}
 		}
 	}
-	return first
+	return first, holder
+}
+
+// from is the index of the first record that ends at off or behind it.
+func (o *lockOwner) from(off int64) int {
+	return sort.Search(len(o.records), func(i int) bool { return o.records[i].end >= off })
 }
 
 func (t *lockTable) set(d *Description, r *RecordLock) abi.Errno {
@@ -197,44 +223,87 @@ func (t *lockTable) set(d *Description, r *RecordLock) abi.Errno {
 	if !r.OFD {
 		owner = nil
 	}
-	if !r.Unlock && l.conflict(owner, r) != nil {
-		return abi.EAGAIN
+	if !r.Unlock {
+		if c, _ := l.conflict(owner, r); c != nil {
+			return abi.EAGAIN
+		}
 	}
-	if t.n.Load() >= maxLocks {
+	i := slices.IndexFunc(l.owners, func(o lockOwner) bool { return o.owner == owner })
+	if i < 0 {
+		if r.Unlock {
+			return abi.OK
+		}
+		i = len(l.owners)
+		l.owners = append(l.owners, lockOwner{owner: owner})
+	}
+	// To unlock is always possible, but for what cuts a record in two.
+	change := l.owners[i].change(r)
+	more := len(change.put) - change.drop
+	if more > 0 && int(t.n.Load())+more > maxLocks {
+		l.forget(i)
 		return abi.ENOLCK
 	}
-	before := len(l.records)
-	l.records = replaceRange(l.records, owner, r)
-	t.n.Add(int32(len(l.records) - before))
+	l.owners[i].apply(&change)
+	l.forget(i)
+	t.n.Add(int32(more))
 	t.changed.Notify(waiter.EventOut)
 	return abi.OK
 }
 
-// replaceRange gives owner's bytes [r.Start, r.End] the state that r says, which
-// may cut, split or join what the owner has there.
-func replaceRange(in []lock, owner *Description, r *RecordLock) []lock {
-	out := make([]lock, 0, len(in)+2)
-	n := lock{owner, r.Start, r.End, r.Exclusive}
-	for _, k := range in {
-		if k.owner != owner || k.end < n.start-1 || n.end != maxOffset && k.start > n.end+1 {
-			out = append(out, k)
-			continue
+// forget drops an owner that holds nothing.
+func (l *lockList) forget(i int) {
+	if len(l.owners[i].records) == 0 {
+		l.owners = slices.Delete(l.owners, i, i+1)
+	}
+}
+
+// change is what a call does to an owner's records: drop of them, from at on,
+// are replaced by put.
+type change struct {
+	at, drop int
+	put      []record
+	room     [3]record
+}
+
+// change works out how the bytes [r.Start, r.End] get the state that r says,
+// which may cut, split or join what the owner has there.
+func (o *lockOwner) change(r *RecordLock) (c change) {
+	n := record{r.Start, r.End, r.Exclusive}
+	c.at = o.from(n.start - 1) // one that ends just before may be joined
+	var left, right record
+	hasLeft, hasRight := false, false
+	for _, k := range o.records[c.at:] {
+		if n.end != maxOffset && k.start > n.end+1 {
+			break
 		}
+		c.drop++
 		if !r.Unlock && k.exclusive == n.exclusive {
 			n.start, n.end = min(n.start, k.start), max(n.end, k.end)
 			continue
 		}
-		if k.start < n.start {
-			out = append(out, lock{owner, k.start, min(k.end, n.start-1), k.exclusive})
+		if k.start < r.Start {
+			left, hasLeft = record{k.start, min(k.end, r.Start-1), k.exclusive}, true
 		}
-		if k.end > n.end {
-			out = append(out, lock{owner, max(k.start, n.end+1), k.end, k.exclusive})
+		if k.end > r.End {
+			right, hasRight = record{max(k.start, r.End+1), k.end, k.exclusive}, true
 		}
+	}
+	c.put = c.room[:0]
+	if hasLeft {
+		c.put = append(c.put, left)
 	}
 	if !r.Unlock {
-		out = append(out, n)
+		c.put = append(c.put, n)
 	}
-	return out
+	if hasRight {
+		c.put = append(c.put, right)
+	}
+	return c
+}
+
+// apply makes the change.
+func (o *lockOwner) apply(c *change) {
+	o.records = slices.Replace(o.records, c.at, c.at+c.drop, c.put...)
 }
 
 // dropOwner removes what an open file description holds, at its end.
@@ -262,15 +331,15 @@ func (t *lockTable) remove(d, owner *Description) {
 	if l == nil {
 		return
 	}
-	n := len(l.records) + len(l.flocks)
-	keep := l.records[:0]
-	for _, k := range l.records {
-		if k.owner != owner {
-			keep = append(keep, k)
+	n := len(l.flocks)
+	for i := range l.owners {
+		if o := &l.owners[i]; o.owner == owner {
+			n += len(o.records)
+			o.records = nil
+			l.forget(i)
+			break
 		}
 	}
-	clear(l.records[len(keep):])
-	l.records = keep
 	if owner != nil {
 		keep := l.flocks[:0]
 		for _, k := range l.flocks {
@@ -281,7 +350,7 @@ func (t *lockTable) remove(d, owner *Description) {
 		clear(l.flocks[len(keep):])
 		l.flocks = keep
 	}
-	t.n.Add(int32(len(l.records) + len(l.flocks) - n))
+	t.n.Add(int32(len(l.flocks) - n))
 	t.tidy(key, l)
 	t.changed.Notify(waiter.EventOut)
 }

@@ -104,7 +104,7 @@ func TestRecordLocksAgainstModel(t *testing.T) {
 					}
 				}
 			}
-			if got := len(fileLocks.list(d[0].key()).records); got != want {
+			if got := recordsOf(d[0]); got != want {
 				t.Fatalf("%d locks, want %d", got, want)
 			}
 		}
@@ -130,6 +130,45 @@ func TestRecordLockWaits(t *testing.T) {
 	must(t, "wait", d[1].SetLock(&s, &RecordLock{Start: 10, End: 20, OFD: true}, true), abi.OK)
 	d[1].flags.Store(abi.O_RDONLY)
 	must(t, "exclusive on a reader", d[1].SetLock(&s, &all, false), abi.EBADF)
+	d[0].Unref()
+	d[1].Unref()
+}
+
+// recordsOf counts the record locks of a file.
+func recordsOf(d *Description) (n int) {
+	for _, o := range fileLocks.list(d.key()).owners {
+		n += len(o.records)
+	}
+	return n
+}
+
+// TestManyRecordLocks: so many that the limit is met, in a time that does not grow
+// with their square; at the limit, unlocking works but for what would make one
+// more.
+func TestManyRecordLocks(t *testing.T) {
+	d := lockedFile(2)
+	var s sleeper
+	begin := time.Now()
+	one := func(i int64) *RecordLock { return &RecordLock{Start: 10 * i, End: 10*i + 4, Exclusive: true} }
+	for i := range int64(maxLocks) {
+		if e := d[0].SetLock(&s, one(i), false); e != abi.OK {
+			t.Fatal(i, e)
+		}
+	}
+	must(t, "one more", d[0].SetLock(&s, one(maxLocks), false), abi.ENOLCK)
+	must(t, "flock", d[0].Flock(&s, LOCK_EX|LOCK_NB), abi.ENOLCK)
+	must(t, "cut in two", d[0].SetLock(&s, &RecordLock{Start: 2, End: 2, Unlock: true}, false), abi.ENOLCK)
+	must(t, "shorter", d[0].SetLock(&s, &RecordLock{Start: 4, End: 4, Unlock: true}, false), abi.OK)
+	must(t, "another's", d[1].SetLock(&s, &RecordLock{Start: 10*maxLocks - 10, End: 10*maxLocks - 10, OFD: true}, false), abi.EAGAIN)
+	must(t, "joined", d[0].SetLock(&s, &RecordLock{Start: 4, End: 9, Exclusive: true}, false), abi.OK)
+	must(t, "now one more", d[0].SetLock(&s, one(maxLocks), false), abi.OK)
+	must(t, "all", d[0].SetLock(&s, &RecordLock{End: maxOffset, Unlock: true}, false), abi.OK)
+	if n := fileLocks.n.Load(); n != 0 || len(fileLocks.files) != 0 {
+		t.Error("locks left:", n)
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Error(took)
+	}
 	d[0].Unref()
 	d[1].Unref()
 }

@@ -229,6 +229,148 @@ static void teeing(void)
 	SHOW(tee(p[0], q[1], 10, 0));
 }
 
+// Large transfers: 8 MiB that pass through file, pipe, socket, pipe and file, each
+// hop by a thread of its own, while others write around them.
+enum { LARGE = 8 << 20 };
+
+static uint64_t checksum(uint64_t h, const char *b, size_t n)
+{
+	for (size_t i = 0; i < n; i++) // FNV-1a
+		h = (h ^ (unsigned char)b[i]) * 0x100000001b3;
+	return h;
+}
+
+static uint64_t file_sum(int fd, off_t from, size_t n)
+{
+	uint64_t h = 0xcbf29ce484222325;
+	while (n > 0) {
+		size_t want = n < sizeof copy ? n : sizeof copy;
+		ssize_t m = pread(fd, copy, want, from);
+		if (m <= 0)
+			break;
+		h = checksum(h, copy, m);
+		from += m, n -= m;
+	}
+	return n ? 0 : h;
+}
+
+// large_file has LARGE bytes of a pattern, and as many behind them that others
+// write to.
+static int large_file(const char *path, uint64_t *sum)
+{
+	int fd = open(path, O_CREAT | O_TRUNC | O_RDWR, 0600);
+	unlink(path);
+	uint64_t seed = 11, h = 0xcbf29ce484222325;
+	for (size_t at = 0; at < LARGE; at += 1 << 16) {
+		for (size_t i = 0; i < 1 << 16; i += 8) {
+			uint64_t v = next_random(&seed);
+			memcpy(data + i, &v, 8);
+		}
+		CHECK(write(fd, data, 1 << 16) == 1 << 16);
+		h = checksum(h, data, 1 << 16);
+	}
+	CHECK(ftruncate(fd, 2 * LARGE) == 0);
+	*sum = h;
+	return fd;
+}
+
+struct hop {
+	int from, to;
+	off_t *at; // of from, if that is a file
+	size_t step;
+	int how; // 0 splice, 1 sendfile, 2 copy_file_range
+};
+
+static void *hop(void *arg)
+{
+	struct hop *h = arg;
+	size_t left = LARGE;
+	while (left > 0) {
+		size_t n = left < h->step ? left : h->step;
+		ssize_t m = h->how == 1   ? sendfile(h->to, h->from, h->at, n)
+			    : h->how == 2 ? copy_range(h->from, h->at, h->to, NULL, n, 0)
+					  : splice(h->from, h->at, h->to, NULL, n, SPLICE_F_MOVE);
+		if (m <= 0) {
+			say("FAIL hop: %zd %s with %zu left", m, t_errno(errno), left);
+			t_failed = 1;
+			break;
+		}
+		left -= m;
+	}
+	return NULL;
+}
+
+static volatile int moving;
+
+// around writes to the second half of a file while its first is read.
+static void *around(void *arg)
+{
+	uint64_t seed = 5;
+	for (int fd = *(int *)arg; moving;) {
+		off_t at = LARGE + next_random(&seed) % (LARGE - 5000);
+		CHECK(pwrite(fd, data, 5000, at) == 5000);
+	}
+	return NULL;
+}
+
+static void large(void)
+{
+	fill();
+	uint64_t sum;
+	int in = large_file("large", &sum);
+	for (int round = 0; round < 3; round++) {
+		int out = file("out", 0), p[2], q[2], s[2];
+		CHECK(pipe(p) == 0 && pipe(q) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0);
+		off_t at = 0;
+		moving = 1;
+		pthread_t w = go(around, &in), v = go(around, &in);
+		struct hop hops[] = {{in, p[1], &at, 50001, round == 1}, {p[0], s[0], NULL, 60000, 0}, {s[1], q[1], NULL, 7777, 0}, {q[0], out, NULL, 1 << 20, 0}};
+		pthread_t t[COUNT(hops)];
+		for (size_t i = 0; i < COUNT(hops); i++)
+			t[i] = go(hop, &hops[i]);
+		for (size_t i = 0; i < COUNT(hops); i++)
+			pthread_join(t[i], NULL);
+		moving = 0;
+		pthread_join(w, NULL);
+		pthread_join(v, NULL);
+		say("through pipes and a socket: same %d, at %ld", file_sum(out, 0, LARGE) == sum, (long)at);
+		close(p[0]), close(p[1]), close(q[0]), close(q[1]), close(s[0]), close(s[1]), close(out);
+	}
+	// From file to file, whole and in pieces, with a writer around them.
+	for (int how = 1; how <= 2; how++) {
+		int out = file("out", 0);
+		off_t at = 0;
+		moving = 1;
+		pthread_t w = go(around, &in);
+		struct hop h = {in, out, &at, how == 1 ? LARGE : 99999, how};
+		hop(&h);
+		moving = 0;
+		pthread_join(w, NULL);
+		say("file to file: same %d", file_sum(out, 0, LARGE) == sum);
+		close(out);
+	}
+	// Two readers by tee: what the first saw is what the second sees.
+	int out = file("out", 0), other = file("other", 0), p[2], q[2];
+	CHECK(pipe(p) == 0 && pipe(q) == 0);
+	off_t at = 0;
+	struct hop first = {in, p[1], &at, 30000, 0}, last = {q[0], other, NULL, 4096, 0};
+	pthread_t t = go(hop, &first), u = go(hop, &last);
+	for (size_t left = LARGE; left > 0;) {
+		ssize_t n = tee(p[0], q[1], left, 0), m = 0;
+		if (n <= 0) {
+			CHECK(n > 0);
+			return;
+		}
+		for (ssize_t k; m < n && (k = splice(p[0], NULL, out, NULL, n - m, 0)) > 0;)
+			m += k;
+		left -= n;
+	}
+	pthread_join(t, NULL);
+	pthread_join(u, NULL);
+	say("tee: same %d %d", file_sum(out, 0, LARGE) == sum, file_sum(other, 0, LARGE) == sum);
+	say("source: same %d", file_sum(in, 0, LARGE) == sum);
+}
+
 static int memfd(const char *name, unsigned flags)
 {
 	return syscall(SYS_memfd_create, name, flags);
@@ -322,7 +464,7 @@ static void synchronising(void)
 
 static const struct t_case cases[] = {
 	{"sendfile", sending}, {"copy_file_range", ranges}, {"splice", splicing}, {"chain", chain},
-	{"tee", teeing}, {"memfd", memory_files}, {"sync", synchronising},
+	{"tee", teeing}, {"large", large}, {"memfd", memory_files}, {"sync", synchronising},
 };
 
 int main(int argc, char **argv)

@@ -1,7 +1,6 @@
 package procfs
 
 import (
-	"sort"
 	"strconv"
 	"strings"
 
@@ -23,9 +22,10 @@ type Options struct {
 	// Types are the file systems of /proc/filesystems.
 	Types []string
 	// Net are the files of /proc/net: dev, tcp, route, …
-	Net map[string]func() []byte
-	// Sysctl are further files of /proc/sys by path, "net/core/somaxconn".
-	Sysctl map[string]func() []byte
+	Net func() map[string]func() []byte
+	// Sysctl are further directories of /proc/sys by path, such as "net/core", and
+	// what makes their files by name, such as "somaxconn".
+	Sysctl map[string]func() map[string]func() []byte
 }
 
 // proc is the file system in the making.
@@ -34,14 +34,22 @@ type proc struct {
 	Options
 }
 
-// New returns /proc.
+// New returns /proc. Options.Net and those in Options.Sysctl are called when
+// somebody first looks into the directory that they are for.
 func New(opt Options) *pseudofs.FS {
 	p := &proc{pseudofs.New("proc", magic, vfs.NoNames), opt}
 	top := p.Top()
+	top.Fill(func() { p.addTop(top) })
+	return p.FS
+}
+
+// addTop fills /proc.
+func (p *proc) addTop(top *pseudofs.Dir) {
 	p.addSystem(top)
-	p.addSysctl(top.Sub("sys"))
+	sys := top.AddDir("sys")
+	sys.Fill(func() { p.addSysctl(sys) })
 	self := top.AddDir(strconv.Itoa(pid))
-	p.addProcess(self)
+	self.Fill(func() { p.addProcess(self) })
 	top.AddLink("self", strconv.Itoa(pid))
 	top.Add("thread-self", &pseudofs.Magic{
 		Node: p.NewNode(abi.S_IFLNK | 0o777),
@@ -62,16 +70,18 @@ func New(opt Options) *pseudofs.FS {
 	})
 	top.AddLink("mounts", "self/mounts")
 	top.AddLink("net", "self/net")
-	return p.FS
 }
 
 // sorted is the keys of a map in order, so that the tree is the same each time.
-func sorted(m map[string]func() []byte) []string {
+func sorted[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {
-		keys = append(keys, k)
+		i := len(keys) // a few names: by hand
+		for keys = append(keys, k); i > 0 && keys[i-1] > k; i-- {
+			keys[i] = keys[i-1]
+		}
+		keys[i] = k
 	}
-	sort.Strings(keys)
 	return keys
 }
 

@@ -15,6 +15,13 @@ func (p *proc) addProcess(d *pseudofs.Dir) {
 	d.AddFile("mountinfo", p.mountinfo)
 	d.AddFile("mounts", p.mounts)
 	d.AddFile("mountstats", p.mountstats)
+	d.AddFile("timerslack_ns", func() []byte {
+		t, _ := p.Source.Thread(pid)
+		var b text
+		return b.unum(t.Slack).str("\n").bytes()
+	})
+	// No core is ever written, so no kind of mapping goes into one, core(5).
+	d.AddText("coredump_filter", "00000000\n")
 	task := d.AddDir("task")
 	task.SetMore(&pseudofs.Numbered{
 		Node:  p.NewNode(abi.S_IFDIR | 0o555),
@@ -29,9 +36,12 @@ func (p *proc) addProcess(d *pseudofs.Dir) {
 		},
 	})
 	net := d.AddDir("net")
-	for _, name := range sorted(p.Net) {
-		addAt(net, name, p.Net[name])
-	}
+	net.Fill(func() {
+		files := p.Net()
+		for _, name := range sorted(files) {
+			addAt(net, name, files[name])
+		}
+	})
 }
 
 // Inode numbers of what is made at each lookup, clear of the constant ones.
@@ -93,13 +103,6 @@ func (p *proc) addCommon(d *pseudofs.Dir, tid func() int32) {
 		return []byte(strconv.Itoa(max(score, 0)) + "\n")
 	})
 	d.AddFile("io", func() []byte { return p.io(tid()) })
-	d.AddFile("timerslack_ns", func() []byte {
-		t, _ := s.Thread(tid())
-		var b text
-		return b.unum(t.Slack).str("\n").bytes()
-	})
-	// No core is ever written, so no kind of mapping goes into one, core(5).
-	d.AddText("coredump_filter", "00000000\n")
 	d.AddText("cpuset", "/\n")
 	d.AddText("loginuid", "4294967295")
 	d.AddText("sessionid", "4294967295")

@@ -107,8 +107,12 @@ func world(t *testing.T) (*vfs.Context, *fake) {
 	f := &fake{comm: "app", tids: []int32{1, 5, 30}}
 	f.exe, _ = c.Lookup("/bin")
 	opt := Options{Source: f, Context: c, Types: []string{"proc", "tmpfs", "erofs"},
-		Net:    map[string]func() []byte{"dev": func() []byte { return []byte("lo\n") }, "stat/x": func() []byte { return nil }},
-		Sysctl: map[string]func() []byte{"net/core/somaxconn": func() []byte { return []byte("4096\n") }}}
+		Net: func() map[string]func() []byte {
+			return map[string]func() []byte{"dev": func() []byte { return []byte("lo\n") }, "stat/x": func() []byte { return nil }}
+		},
+		Sysctl: map[string]func() map[string]func() []byte{"net/core": func() map[string]func() []byte {
+			return map[string]func() []byte{"somaxconn": func() []byte { return []byte("4096\n") }}
+		}}}
 	for path, fs := range map[string]vfs.FileSystem{"/proc": New(opt), "/dev": devfs.New(devfs.Options{}), "/with space": tmpfs.New(tmpfs.Options{Size: 1 << 20})} {
 		if e := c.Mount(path, fs); e != abi.OK {
 			t.Fatal(path, e)

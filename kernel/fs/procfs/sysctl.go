@@ -1,6 +1,8 @@
 package procfs
 
 import (
+	"strings"
+
 	"skerry/kernel/abi"
 	"skerry/kernel/fs/pseudofs"
 	"skerry/kernel/ground/frame"
@@ -19,55 +21,84 @@ func (p *proc) addSysctl(d *pseudofs.Dir) {
 		}
 	}
 	text1 := func(v string) func() []byte { return func() []byte { return []byte(v + "\n") } }
-	files := map[string]func() []byte{
-		"kernel/ostype":     text1("Linux"),
-		"kernel/osrelease":  line(func(b *text) { b.str(s.System().Release) }),
-		"kernel/version":    line(func(b *text) { b.str(s.System().Version) }),
-		"kernel/hostname":   line(func(b *text) { b.str(s.System().Hostname) }),
-		"kernel/domainname": text1("(none)"),
-		// Thread IDs count up to here, as on Linux.
-		"kernel/pid_max":              text1("4194304"),
-		"kernel/threads-max":          line(func(b *text) { b.num(int64(s.System().MaxThreads)) }),
-		"kernel/cap_last_cap":         text1("40"),
-		"kernel/ngroups_max":          text1("65536"),
-		"kernel/overflowuid":          text1(itoa(abi.ID)),
-		"kernel/overflowgid":          text1(itoa(abi.ID)),
-		"kernel/randomize_va_space":   text1("2"),
-		// No core is ever written, core(5).
-		"kernel/core_pattern":         text1(""),
-		"kernel/core_uses_pid":        text1("0"),
-		"kernel/perf_event_paranoid":  text1("4"),
-		"kernel/random/poolsize":      text1("256"),
-		"kernel/random/entropy_avail": text1("256"),
-		"kernel/random/boot_id":       line(func(b *text) { b.uuid(s.System().BootID) }),
-		"kernel/random/uuid":          line(func(b *text) { b.uuid(s.System().NewUUID()) }),
-		"vm/overcommit_memory":        text1("0"),
-		"vm/overcommit_ratio":         text1("50"),
-		"vm/overcommit_kbytes":        text1("0"),
-		"vm/max_map_count":            text1("65530"),
-		"vm/mmap_min_addr":            text1("65536"),
-		"vm/swappiness":               text1("0"),
-		"vm/nr_hugepages":             text1("0"),
-		"vm/nr_overcommit_hugepages":  text1("0"),
-		"fs/file-max":                 text1(itoa(vfs.MaxFiles)),
-		"fs/nr_open":                  text1(itoa(vfs.MaxFiles)),
-		"fs/file-nr": line(func(b *text) {
-			b.num(int64(p.Context.Files.Count())).str("\t0\t").num(vfs.MaxFiles)
-		}),
-		"fs/pipe-max-size":              text1(itoa(vfs.MaxPipeSize)),
-		"fs/epoll/max_user_watches":     line(func(b *text) { b.num(vfs.MaxEpollWatches()) }),
-		"fs/inotify/max_queued_events":  text1(itoa(vfs.MaxInotifyEvents)),
-		"fs/inotify/max_user_watches":   text1(itoa(vfs.MaxInotifyWatches)),
-		"fs/inotify/max_user_instances": text1(itoa(vfs.MaxFiles)),
-		"fs/overflowuid":                text1(itoa(abi.ID)),
-		"fs/overflowgid":                text1(itoa(abi.ID)),
-		"vm/min_free_kbytes":            line(func(b *text) { b.num(frame.Read().Reserve * 4) }),
+	// dir makes a directory whose files are made when somebody first looks into it.
+	dir := func(path string, files func() map[string]func() []byte) {
+		d := d.Sub(strings.Split(path, "/")...)
+		d.Fill(func() {
+			all := files()
+			for _, name := range sorted(all) {
+				d.AddFile(name, all[name])
+			}
+		})
 	}
-	for path, f := range p.Sysctl {
-		files[path] = f
-	}
-	for _, path := range sorted(files) {
-		addAt(d, path, files[path])
+	dir("kernel", func() map[string]func() []byte {
+		return map[string]func() []byte{
+			"ostype":     text1("Linux"),
+			"osrelease":  line(func(b *text) { b.str(s.System().Release) }),
+			"version":    line(func(b *text) { b.str(s.System().Version) }),
+			"hostname":   line(func(b *text) { b.str(s.System().Hostname) }),
+			"domainname": text1("(none)"),
+			// Thread IDs count up to here, as on Linux.
+			"pid_max":            text1("4194304"),
+			"threads-max":        line(func(b *text) { b.num(int64(s.System().MaxThreads)) }),
+			"cap_last_cap":       text1("40"),
+			"ngroups_max":        text1("65536"),
+			"overflowuid":        text1(itoa(abi.ID)),
+			"overflowgid":        text1(itoa(abi.ID)),
+			"randomize_va_space": text1("2"),
+			// No core is ever written, core(5).
+			"core_pattern":        text1(""),
+			"core_uses_pid":       text1("0"),
+			"perf_event_paranoid": text1("4"),
+		}
+	})
+	dir("kernel/random", func() map[string]func() []byte {
+		return map[string]func() []byte{
+			"poolsize":      text1("256"),
+			"entropy_avail": text1("256"),
+			"boot_id":       line(func(b *text) { b.uuid(s.System().BootID) }),
+			"uuid":          line(func(b *text) { b.uuid(s.System().NewUUID()) }),
+		}
+	})
+	dir("vm", func() map[string]func() []byte {
+		return map[string]func() []byte{
+			"overcommit_memory":       text1("0"),
+			"overcommit_ratio":        text1("50"),
+			"overcommit_kbytes":       text1("0"),
+			"max_map_count":           text1("65530"),
+			"mmap_min_addr":           text1("65536"),
+			"swappiness":              text1("0"),
+			"nr_hugepages":            text1("0"),
+			"nr_overcommit_hugepages": text1("0"),
+			"min_free_kbytes":         line(func(b *text) { b.num(frame.Read().Reserve * 4) }),
+		}
+	})
+	dir("fs", func() map[string]func() []byte {
+		return map[string]func() []byte{
+			"file-max": text1(itoa(vfs.MaxFiles)),
+			"nr_open":  text1(itoa(vfs.MaxFiles)),
+			"file-nr": line(func(b *text) {
+				b.num(int64(p.Context.Files.Count())).str("\t0\t").num(vfs.MaxFiles)
+			}),
+			"pipe-max-size": text1(itoa(vfs.MaxPipeSize)),
+			"overflowuid":   text1(itoa(abi.ID)),
+			"overflowgid":   text1(itoa(abi.ID)),
+		}
+	})
+	dir("fs/epoll", func() map[string]func() []byte {
+		return map[string]func() []byte{
+			"max_user_watches": line(func(b *text) { b.num(vfs.MaxEpollWatches()) }),
+		}
+	})
+	dir("fs/inotify", func() map[string]func() []byte {
+		return map[string]func() []byte{
+			"max_queued_events":  text1(itoa(vfs.MaxInotifyEvents)),
+			"max_user_watches":   text1(itoa(vfs.MaxInotifyWatches)),
+			"max_user_instances": text1(itoa(vfs.MaxFiles)),
+		}
+	})
+	for _, path := range sorted(p.Sysctl) {
+		dir(path, p.Sysctl[path])
 	}
 }
 

@@ -1,15 +1,17 @@
 // Package pseudofs is the common part of the file systems whose contents the
 // kernel makes up: /proc, /sys, /dev. A tree of directories, files and links is
-// built once; a file's contents come from a function when it is read from its
+// built once, each directory at the start or when somebody first looks into it
+// (Dir.Fill); a file's contents come from a function when it is read from its
 // beginning, and a Numbered directory has an entry per number of some set that
 // changes.
 //
-// A tree is built before it is mounted and constant then. Content functions may
+// A directory is filled before anybody sees it and constant then. Content functions may
 // be called at any time, by any thread, with no lock held but an open file's own.
 // It imports abi, usermem and vfs.
 package pseudofs
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"skerry/kernel/abi"
@@ -88,7 +90,26 @@ type Dir struct {
 	nodes map[string]vfs.Inode
 	dirs  int
 	// more has entries that come and go, after the constant ones; nil for none.
-	more vfs.Dir
+	more  vfs.Dir
+	later *later
+}
+
+// later fills a directory, once.
+type later struct {
+	once sync.Once
+	fill func()
+}
+
+// Fill has f fill the directory when somebody first looks into it, rather than at
+// the start: most programs never look into most of them. f does not go through
+// vfs.
+func (d *Dir) Fill(f func()) { d.later = &later{fill: f} }
+
+// build fills the directory if that was left for later.
+func (d *Dir) build() {
+	if l := d.later; l != nil {
+		l.once.Do(l.fill)
+	}
 }
 
 // NewDir returns a directory.
@@ -146,6 +167,7 @@ func (d *Dir) SetMore(more vfs.Dir) { d.more = more }
 
 // Stat implements vfs.Inode.
 func (d *Dir) Stat(st *abi.Stat) abi.Errno {
+	d.build()
 	d.Node.Stat(st)
 	st.Nlink = uint64(2 + d.dirs)
 	return abi.OK
@@ -153,6 +175,7 @@ func (d *Dir) Stat(st *abi.Stat) abi.Errno {
 
 // Lookup implements vfs.Dir.
 func (d *Dir) Lookup(name string) (vfs.Inode, abi.Errno) {
+	d.build()
 	if n := d.nodes[name]; n != nil {
 		return n, abi.OK
 	}
@@ -164,6 +187,7 @@ func (d *Dir) Lookup(name string) (vfs.Inode, abi.Errno) {
 
 // ReadDir implements vfs.Dir.
 func (d *Dir) ReadDir(pos int64, emit func(*vfs.DirEntry) bool) abi.Errno {
+	d.build()
 	var e vfs.DirEntry
 	n := int64(len(d.names))
 	for ; pos < n; pos++ {

@@ -4,6 +4,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"skerry/kernel/abi"
@@ -178,5 +180,52 @@ func TestNumbered(t *testing.T) {
 	c.Stat(vfs.AT_FDCWD, "/d", 0, &st)
 	if st.Mode != abi.S_IFDIR|0o555 || st.UID != abi.ID {
 		t.Errorf("%+v", st)
+	}
+}
+
+// TestFill: a directory with Fill is filled when somebody looks into it or asks
+// for its links, not before, once, and whole for whoever looks at the same time.
+func TestFill(t *testing.T) {
+	for _, look := range []func(t *testing.T, d *Dir){
+		func(t *testing.T, d *Dir) {
+			if n, e := d.Lookup("49"); e != abi.OK || n.Mode() != abi.S_IFDIR|0o555 {
+				t.Error("the last entry is not there: ", e)
+			}
+		},
+		func(t *testing.T, d *Dir) {
+			n := 0
+			d.ReadDir(0, func(*vfs.DirEntry) bool { n++; return true })
+			if n != 50 {
+				t.Errorf("%d entries, want 50", n)
+			}
+		},
+		func(t *testing.T, d *Dir) {
+			var st abi.Stat
+			if d.Stat(&st); st.Nlink != 52 {
+				t.Errorf("%d links, want 52", st.Nlink)
+			}
+		},
+	} {
+		fs := New("gen", 1, vfs.NoNames)
+		d := fs.Top().AddDir("d")
+		var calls atomic.Int32
+		d.Fill(func() {
+			calls.Add(1)
+			for i := range 50 {
+				d.AddDir(strconv.Itoa(i))
+			}
+		})
+		c := vfs.NewContext(fs)
+		if _, e := c.Lookup("/d"); e != abi.OK || calls.Load() != 0 {
+			t.Fatalf("%v; filled %d times by a look at its name", e, calls.Load())
+		}
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() { look(t, d) })
+		}
+		wg.Wait()
+		if n := calls.Load(); n != 1 {
+			t.Errorf("filled %d times", n)
+		}
 	}
 }

@@ -1,5 +1,10 @@
-// Package sysfs is /sys, as far as servers and their libraries read it: the CPUs,
-// the one memory node, transparent huge pages. It imports vfs and fs/pseudofs.
+// Package sysfs is /sys, as far as servers and their libraries read it: the CPUs
+// with their caches and weaknesses, the one memory node, transparent huge pages,
+// the network's links. It imports vfs and fs/pseudofs.
+//
+// /sys/fs/cgroup is not there: the program is alone in its machine, whose CPUs
+// and memory are its limits, so there is no group to show, and a library that
+// looks for one (Go, the JVM) goes on to those.
 package sysfs
 
 import (
@@ -22,19 +27,31 @@ type Options struct {
 	// HugePages says that large anonymous memory gets 2 MiB pages by itself.
 	HugePages bool
 	// Vulnerabilities are files of /sys/devices/system/cpu/vulnerabilities.
-	Vulnerabilities map[string]string
+	Vulnerabilities func() map[string]string
+	// CPUID, if set, describes the caches.
+	CPUID func(leaf, sub uint32) (eax, ebx, ecx, edx uint32)
 	// Net are the network interfaces: name to file to contents, such as
-	// "eth0" → "mtu" → "1500".
-	Net map[string]map[string]func() string
+	// "eth0" → "mtu" → "1500"; "statistics/rx_bytes" is a file in a directory.
+	Net func() map[string]map[string]func() string
 }
 
-// New returns /sys.
+// New returns /sys. The functions in opt, each of which may be nil, are called when
+// somebody first looks into the directory that they are for.
 func New(opt Options) *pseudofs.FS {
 	fs := pseudofs.New("sysfs", magic, vfs.KeepNames)
 	top := fs.Top()
-	addCPUs(top.Sub("devices", "system", "cpu"), &opt)
-	addNode(top.Sub("devices", "system", "node"), &opt)
+	top.Fill(func() { addTop(top, &opt) })
+	return fs
+}
+
+// addTop fills /sys.
+func addTop(top *pseudofs.Dir, opt *Options) {
+	cpu := top.Sub("devices", "system", "cpu")
+	cpu.Fill(func() { addCPUs(cpu, opt) })
+	node := top.Sub("devices", "system", "node")
+	node.Fill(func() { addNode(node, opt) })
 	clocks := top.Sub("devices", "system", "clocksource", "clocksource0")
+	// The kernel has no other clock: ground and the vDSO count with the TSC.
 	line(clocks, "available_clocksource", "tsc")
 	line(clocks, "current_clocksource", "tsc")
 	mm := top.Sub("kernel", "mm", "transparent_hugepage")
@@ -49,14 +66,24 @@ func New(opt Options) *pseudofs.FS {
 	line(mm, "hpage_pmd_size", "2097152")
 	line(mm, "use_zero_page", "0")
 	net := top.Sub("class", "net")
-	for _, name := range keys(opt.Net) {
+	if opt.Net != nil {
+		net.Fill(func() { addLinks(net, opt.Net()) })
+	}
+}
+
+// addLinks fills class/net.
+func addLinks(net *pseudofs.Dir, links map[string]map[string]func() string) {
+	for _, name := range keys(links) {
 		d := net.AddDir(name)
-		files := opt.Net[name]
+		files := links[name]
 		for _, f := range keys(files) {
-			d.AddFile(f, func() []byte { return []byte(files[f]() + "\n") })
+			in, base := d, f
+			if dir, rest, ok := strings.Cut(f, "/"); ok {
+				in, base = d.Sub(dir), rest
+			}
+			in.AddFile(base, func() []byte { return []byte(files[f]() + "\n") })
 		}
 	}
-	return fs
 }
 
 // line makes a file of one line; stat shows a page, as it does for all of /sys.
@@ -109,10 +136,16 @@ func addCPUs(d *pseudofs.Dir, opt *Options) {
 		line(t, "core_siblings_list", all)
 		line(t, "package_cpus", mask)
 		line(t, "package_cpus_list", all)
+		if opt.CPUID != nil {
+			addCaches(c, n, opt)
+		}
 	}
 	v := d.AddDir("vulnerabilities")
-	for _, name := range keys(opt.Vulnerabilities) {
-		line(v, name, opt.Vulnerabilities[name])
+	if opt.Vulnerabilities != nil {
+		all := opt.Vulnerabilities()
+		for _, name := range keys(all) {
+			line(v, name, all[name])
+		}
 	}
 }
 

@@ -35,8 +35,10 @@ func read(t *testing.T, c *vfs.Context, path string) string {
 func TestFiles(t *testing.T) {
 	c := vfs.NewContext(New(Options{CPUs: 3, HugePages: true,
 		Memory:          func() (uint64, uint64) { return 256 << 20, 100 << 20 },
-		Vulnerabilities: map[string]string{"meltdown": "Not affected"},
-		Net:             map[string]map[string]func() string{"eth0": {"mtu": func() string { return "1500" }}}}))
+		Vulnerabilities: func() map[string]string { return map[string]string{"meltdown": "Not affected"} },
+		Net: func() map[string]map[string]func() string {
+			return map[string]map[string]func() string{"eth0": {"mtu": func() string { return "1500" }}}
+		}}))
 	for path, want := range map[string]string{
 		"/devices/system/cpu/online":                        "0-2\n",
 		"/devices/system/cpu/possible":                      "0-2\n",

@@ -31,7 +31,6 @@ func check(name string, f func() string) {
 }
 
 func main() {
-	ground.EnableVector()
 	start := ground.Nanotime()
 	println("boottest: cpus", ground.CPUs(), "main at", start/1000, "us, frames", frame.Total())
 	go func() { // the poller

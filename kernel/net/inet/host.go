@@ -11,6 +11,10 @@ import (
 	"skerry/kernel/net/stack"
 )
 
+// backlogShare is how many bytes of what sockets may have there are for each
+// connection that a listener's queue may hold; a connection takes streamCost of them.
+const backlogShare = 40 << 10
+
 // Host is the sockets of one IP stack.
 type Host struct {
 	st  *stack.Stack
@@ -28,7 +32,7 @@ func New(st *stack.Stack) *Host {
 	h := &Host{st: st, backlog: abi.SOMAXCONN}
 	// Connections that wait to be accepted are not charged one by one: on a
 	// small machine the queue is shorter than SOMAXCONN.
-	h.backlog = int(min(int64(h.backlog), max(st.Budget.Limit()/(64<<10), 128)))
+	h.backlog = int(min(int64(h.backlog), max(st.Budget.Limit()/backlogShare, 128)))
 	h.reg.init(h)
 	st.Budget.SetCensus(h.reg.census)
 	st.SetDatagramGate(h.reg.gate)

@@ -48,6 +48,9 @@ func (a *Addrs) has6(addr *[16]byte) bool {
 func be16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
 func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
 
+func put16(b []byte, v uint16) { binary.BigEndian.PutUint16(b, v) }
+func put32(b []byte, v uint32) { binary.BigEndian.PutUint32(b, v) }
+
 // sum is the Internet checksum's ones' complement sum (RFC 1071) of b added to
 // s, not yet folded.
 func sum(b []byte, s uint32) uint32 {

@@ -19,6 +19,11 @@ import (
 // and lets it go at once when it says more than "I have got it": a duplicate, a
 // window update, a selective acknowledgement, the second one in a row, or one
 // for two full segments. Bulk transfers are thus acknowledged as before.
+//
+// Our copy of the IP stack (cmd/trimgvisor) asks HoldACK before it makes one, so that
+// a packet which most probably is not needed is not made at all: what is held is then
+// the connection, which sends the acknowledgement if nobody else has. With gVisor as
+// it is published the packet is held.
 const (
 	// ackDelay is how long one is held, in ns; Linux takes 40 ms, RFC 1122
 	// allows 500.
@@ -42,7 +47,12 @@ type ackFlow struct {
 	talk  int8   // answers that followed closely
 	since int64  // when the last bare acknowledgement came, sent or held
 	held  *gstack.PacketBuffer
+	later ACKSender // held before it was made; not both
 }
+
+// ACKSender is a connection that can be told to send an acknowledgement, if it is
+// still due, from any goroutine that holds no lock.
+type ACKSender = interface{ SendHeldACK() }
 
 // delayedAcks holds bare acknowledgements back for one link. send puts a packet
 // on its way.
@@ -103,10 +113,11 @@ func (d *delayedAcks) hold(pkt *gstack.PacketBuffer) bool {
 	now := wait.Now()
 	d.mu.Lock()
 	var first, drop *gstack.PacketBuffer
+	var other ACKSender
 	held := false
 	switch fresh := f.hash != pkt.Hash || f.ports != a.ports; {
 	case fresh:
-		first = f.held // another connection's
+		first, other = f.held, f.later // another connection's
 		*f = ackFlow{hash: pkt.Hash, ports: a.ports, last: a.ack}
 	case !a.bare:
 		drop = f.held // this packet acknowledges it
@@ -120,13 +131,13 @@ func (d *delayedAcks) hold(pkt *gstack.PacketBuffer) bool {
 			drop = f.held
 		}
 		f.talk = 0
-	case f.held != nil:
+	case f.held != nil || f.later != nil:
 		drop = f.held // the second in a row speaks for both
 		f.talk = 0
 	case f.talk >= dialogue:
 		held = true
 	}
-	f.held = nil
+	f.held, f.later = nil, nil
 	if held {
 		f.held = pkt.IncRef()
 		d.arm()
@@ -138,6 +149,9 @@ func (d *delayedAcks) hold(pkt *gstack.PacketBuffer) bool {
 		f.since = 0
 	}
 	d.mu.Unlock()
+	if other != nil {
+		go other.SendHeldACK() // not here: the caller holds a connection's lock
+	}
 	if first != nil {
 		d.send(first)
 		first.DecRef()
@@ -146,6 +160,26 @@ func (d *delayedAcks) hold(pkt *gstack.PacketBuffer) bool {
 		drop.DecRef()
 	}
 	return held
+}
+
+// holdLater is hold for an acknowledgement that is not made yet. If the answer is
+// false nothing has changed, and hold decides about the packet.
+func (d *delayedAcks) holdLater(hash, ports, ack uint32, a ACKSender) bool {
+	f := &d.flows[hash%ackSlots]
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if f.hash != hash || f.ports != ports {
+		return false
+	}
+	if f.later != nil {
+		return ack == f.last // asked again; or the second in a row
+	}
+	if f.held != nil || f.talk < dialogue || ack == f.last || ack-f.last >= bulkAck {
+		return false
+	}
+	f.later, f.last, f.since = a, ack, wait.Now()
+	d.arm()
+	return true
 }
 
 // arm makes sure that the timer runs; the lock is held. It is not stopped when a
@@ -166,12 +200,13 @@ func (d *delayedAcks) arm() {
 func (d *delayedAcks) expire() {
 	now := wait.Now()
 	var due [32]*gstack.PacketBuffer
+	var senders [32]ACKSender
 	n := 0
 	d.mu.Lock()
 	left := false
 	for i := range d.flows {
 		f := &d.flows[i]
-		if f.held == nil {
+		if f.held == nil && f.later == nil {
 			continue
 		}
 		// Half the delay is enough to go now: the next look is a whole one away.
@@ -179,7 +214,7 @@ func (d *delayedAcks) expire() {
 			left = true
 			continue
 		}
-		due[n], f.held = f.held, nil
+		due[n], senders[n], f.held, f.later = f.held, f.later, nil, nil
 		f.talk = 0 // no answer came
 		n++
 	}
@@ -188,7 +223,11 @@ func (d *delayedAcks) expire() {
 		d.arm()
 	}
 	d.mu.Unlock()
-	for _, pkt := range due[:n] {
+	for i, pkt := range due[:n] {
+		if pkt == nil {
+			senders[i].SendHeldACK()
+			continue
+		}
 		d.send(pkt)
 		pkt.DecRef()
 	}
@@ -199,6 +238,7 @@ func (d *delayedAcks) close() {
 	d.mu.Lock()
 	var held []*gstack.PacketBuffer
 	for i := range d.flows {
+		d.flows[i].later = nil
 		if p := d.flows[i].held; p != nil {
 			held = append(held, p)
 			d.flows[i].held = nil

@@ -38,7 +38,7 @@ const (
 	ethSize = 14
 	macSize = 6
 
-	// gsoMax is the largest frame handed to a device that segments: what an
+	// gsoMax is the largest packet taken from the stack to be segmented: what an
 	// IPv4 total length can say (RFC 791).
 	gsoMax = 65535
 )
@@ -85,18 +85,21 @@ type Config struct {
 
 // Endpoint is an Ethernet link endpoint of the IP stack. Make it with New.
 type Endpoint struct {
-	dev  nic.Device
-	mac  MAC
-	addr tcpip.LinkAddress // mac, in gVisor's form
-	mtu  atomic.Uint32
-	gso  gstack.SupportedGSO
-	cfg  Config
+	dev     nic.Device
+	mac     MAC
+	addr    tcpip.LinkAddress // mac, in gVisor's form
+	mtu     atomic.Uint32
+	devCaps nic.Caps
+	cfg     Config
 
 	dispatcher atomic.Pointer[gstack.NetworkDispatcher]
 	local      atomic.Pointer[Addrs]
 	tap        atomic.Pointer[Tap]
 	caps       atomic.Uint32 // see Capabilities
 	up         atomic.Bool
+
+	held   heldACK // the driver's goroutine's
+	merged atomic.Uint64
 
 	questions questions
 	frags     fragments
@@ -105,7 +108,9 @@ type Endpoint struct {
 
 	// burst is set while the driver hands over received frames; what is sent
 	// meanwhile is flushed once, by Batch.
-	burst atomic.Bool
+	burst           atomic.Bool
+	more, moreBytes atomic.Uint64 // see Cut
+
 	// bursts counts the stack's own bursts in progress, see BeginBurst; unkicked
 	// is about how many packets wait for the device's bell because of them.
 	bursts   atomic.Int32
@@ -114,30 +119,20 @@ type Endpoint struct {
 	txMu sync.Mutex
 	// txQueue holds packets, each with a reference, while the ring is full;
 	// guarded by txMu, its length is readable without.
-	txQueue  []*gstack.PacketBuffer
+	txQueue  []waiting
 	txQueued atomic.Int32
 	txBytes  int
 }
 
 // New makes an endpoint over dev. Start begins reception.
 func New(dev nic.Device, cfg Config) *Endpoint {
-	e := &Endpoint{dev: dev, mac: dev.MAC(), cfg: cfg}
+	e := &Endpoint{dev: dev, mac: dev.MAC(), devCaps: dev.Caps(), cfg: cfg}
 	e.addr = tcpip.LinkAddress(e.mac[:])
 	e.mtu.Store(uint32(dev.MTU()))
 	e.local.Store(&Addrs{})
 	e.caps.Store(uint32(gstack.CapabilityResolutionRequired))
 	e.up.Store(true)
 	e.acks.send = func(pkt *gstack.PacketBuffer) { e.transmit(pkt) }
-	c := dev.Caps()
-	// The stack's segmentation is a property of the link, not of the protocol:
-	// the device's is used if it covers what is spoken here. Otherwise the
-	// stack cuts large segments itself, late, which still saves most of the
-	// cost of sending them one by one.
-	if c.TxCsum && c.TxGSO4 && (c.TxGSO6 || !cfg.IPv6) {
-		e.gso = gstack.HostGSOSupported
-	} else {
-		e.gso = gstack.GVisorGSOSupported
-	}
 	return e
 }
 
@@ -200,8 +195,9 @@ func (e *Endpoint) Capabilities() gstack.LinkEndpointCapabilities {
 // GSOMaxSize implements stack.GSOEndpoint.
 func (*Endpoint) GSOMaxSize() uint32 { return gsoMax }
 
-// SupportedGSO implements stack.GSOEndpoint.
-func (e *Endpoint) SupportedGSO() gstack.SupportedGSO { return e.gso }
+// SupportedGSO implements stack.GSOEndpoint: large TCP packets are cut by the device
+// or by sendCut.
+func (*Endpoint) SupportedGSO() gstack.SupportedGSO { return gstack.HostGSOSupported }
 
 // Attach implements stack.LinkEndpoint.
 func (e *Endpoint) Attach(d gstack.NetworkDispatcher) {

@@ -52,6 +52,17 @@ func (l *Loopback) WritePacket(pkt *gstack.PacketBuffer) tcpip.Error {
 	return nil
 }
 
+// BeginBurst is for links with a bell; see Endpoint.BeginBurst.
+func (*Loopback) BeginBurst() {}
+
+// EndBurst ends a burst.
+func (*Loopback) EndBurst() {}
+
+// HoldACK reports whether an acknowledgement need not be made now; see delayedAcks.
+func (l *Loopback) HoldACK(hash, ports, ack uint32, a ACKSender) bool {
+	return l.acks.holdLater(hash, ports, ack, a)
+}
+
 // deliver takes a packet round.
 func (l *Loopback) deliver(pkt *gstack.PacketBuffer) {
 	d := l.dispatcher.Load()

@@ -70,7 +70,7 @@ func (e *Endpoint) Receive(data []byte, off nic.Offload) {
 	if e.admitted(&f, etherType) {
 		// Where the packet ends the filters know.
 		view.CapLength(len(f.packet))
-		e.deliver(&f, view, tcpip.NetworkProtocolNumber(etherType))
+		e.pass(&f, view, tcpip.NetworkProtocolNumber(etherType))
 	} else {
 		view.Release()
 	}
@@ -119,6 +119,7 @@ func (e *Endpoint) deliver(f *frame, view *buffer.View, proto tcpip.NetworkProto
 // Batch implements nic.Receiver: the burst is over, and what was sent
 // meanwhile goes out.
 func (e *Endpoint) Batch() {
+	e.passHeld()
 	e.burst.Store(false)
 	e.dev.Flush()
 }

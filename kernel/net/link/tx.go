@@ -16,10 +16,24 @@ const (
 	maxQueuedBytes   = 1 << 20
 )
 
-// pieces is a reusable list of a packet's parts.
-type pieces struct{ list [][]byte }
+// pieces is what sending one packet needs of memory.
+type pieces struct {
+	list [][]byte         // the packet's parts
+	cut  [][]byte         // one segment's, see sendCut
+	head [maxHeaders]byte // the packet's headers
+	seg  [maxHeaders]byte // one segment's
+}
 
-var piecesPool = sync.Pool{New: func() any { return &pieces{list: make([][]byte, 0, 24)} }}
+var piecesPool = sync.Pool{New: func() any {
+	return &pieces{list: make([][]byte, 0, 24), cut: make([][]byte, 0, 8)}
+}}
+
+// waiting is a packet that waits for room in the device's ring, from byte done of
+// its payload on.
+type waiting struct {
+	pkt  *gstack.PacketBuffer
+	done int
+}
 
 // AddHeader implements stack.LinkEndpoint: it writes the Ethernet header for
 // the neighbour that the stack resolved.
@@ -49,8 +63,8 @@ func (e *Endpoint) Close() {
 	e.txQueue, e.txBytes = nil, 0
 	e.txQueued.Store(0)
 	e.txMu.Unlock()
-	for _, pkt := range queue {
-		pkt.DecRef()
+	for _, w := range queue {
+		w.pkt.DecRef()
 	}
 }
 
@@ -76,11 +90,15 @@ func (e *Endpoint) WritePacket(pkt *gstack.PacketBuffer) tcpip.Error {
 
 // transmit sends a packet or queues it.
 func (e *Endpoint) transmit(pkt *gstack.PacketBuffer) tcpip.Error {
-	if e.txQueued.Load() == 0 && e.send(pkt) {
-		e.flush()
-		return nil
+	done := 0
+	if e.txQueued.Load() == 0 {
+		var ok bool
+		if done, ok = e.send(pkt, 0); ok {
+			e.flush()
+			return nil
+		}
 	}
-	return e.queue(pkt)
+	return e.queue(pkt, done)
 }
 
 // kickEvery is after how many packets of a burst the bell is rung all the same:
@@ -119,8 +137,14 @@ func (e *Endpoint) EndBurst() {
 	}
 }
 
-// send hands a packet to the device, false if the ring is full.
-func (e *Endpoint) send(pkt *gstack.PacketBuffer) bool {
+// HoldACK reports whether an acknowledgement need not be made now; see delayedAcks.
+func (e *Endpoint) HoldACK(hash, ports, ack uint32, a ACKSender) bool {
+	return e.acks.holdLater(hash, ports, ack, a)
+}
+
+// send hands a packet to the device, or what follows the first done bytes of its
+// payload. The answer is false if the ring is full, and up to where it came.
+func (e *Endpoint) send(pkt *gstack.PacketBuffer, done int) (int, bool) {
 	p := piecesPool.Get().(*pieces)
 	list := p.list[:0]
 	views, skip := pkt.AsViewList()
@@ -133,11 +157,18 @@ func (e *Endpoint) send(pkt *gstack.PacketBuffer) bool {
 		list = append(list, b[skip:])
 		skip = 0
 	}
-	ok := e.dev.Send(list, offloadOf(pkt))
-	clear(list)
 	p.list = list
+	off := offloadOf(pkt)
+	ok := false
+	if !off.NeedsCsum || e.does(&off) {
+		ok = e.dev.Send(list, off)
+	} else {
+		done, ok = e.sendCut(pkt, p, &off, done)
+	}
+	clear(p.list)
+	clear(p.cut)
 	piecesPool.Put(p)
-	return ok
+	return done, ok
 }
 
 // offloadOf turns the stack's segmentation request into the device's terms.
@@ -160,20 +191,23 @@ func offloadOf(pkt *gstack.PacketBuffer) nic.Offload {
 	return off
 }
 
-// queue keeps a packet until TxReady.
-func (e *Endpoint) queue(pkt *gstack.PacketBuffer) tcpip.Error {
+// queue keeps a packet, of whose payload done bytes are sent, until TxReady.
+func (e *Endpoint) queue(pkt *gstack.PacketBuffer, done int) tcpip.Error {
 	e.txMu.Lock()
-	if len(e.txQueue) == 0 && e.send(pkt) { // it became free meanwhile
-		e.txMu.Unlock()
-		e.flush()
-		return nil
+	if len(e.txQueue) == 0 {
+		var ok bool
+		if done, ok = e.send(pkt, done); ok { // it became free meanwhile
+			e.txMu.Unlock()
+			e.flush()
+			return nil
+		}
 	}
 	if len(e.txQueue) >= maxQueuedPackets || e.txBytes+pkt.Size() > maxQueuedBytes {
 		e.txMu.Unlock()
 		e.drop(DropTxFull)
 		return &tcpip.ErrNoBufferSpace{}
 	}
-	e.txQueue = append(e.txQueue, pkt.IncRef())
+	e.txQueue = append(e.txQueue, waiting{pkt.IncRef(), done})
 	e.txBytes += pkt.Size()
 	e.txQueued.Store(int32(len(e.txQueue)))
 	e.txMu.Unlock()
@@ -186,12 +220,18 @@ func (e *Endpoint) queue(pkt *gstack.PacketBuffer) tcpip.Error {
 // drain sends what is queued, as far as the ring takes it.
 func (e *Endpoint) drain() {
 	e.txMu.Lock()
-	sent := 0
-	for sent < len(e.txQueue) && e.send(e.txQueue[sent]) {
-		e.txBytes -= e.txQueue[sent].Size()
-		sent++
+	sent, some := 0, false
+	for ; sent < len(e.txQueue); sent++ {
+		w := &e.txQueue[sent]
+		before := w.done
+		var ok bool
+		if w.done, ok = e.send(w.pkt, w.done); !ok {
+			some = w.done != before
+			break
+		}
+		e.txBytes -= w.pkt.Size()
 	}
-	var done []*gstack.PacketBuffer
+	var done []waiting
 	if sent > 0 {
 		done = append(done, e.txQueue[:sent]...)
 		n := copy(e.txQueue, e.txQueue[sent:])
@@ -200,11 +240,11 @@ func (e *Endpoint) drain() {
 		e.txQueued.Store(int32(n))
 	}
 	e.txMu.Unlock()
-	if sent > 0 {
+	if sent > 0 || some {
 		e.flush()
 	}
-	for _, pkt := range done { // unlocked: letting go may wake a sender
-		pkt.DecRef()
+	for _, w := range done { // unlocked: letting go may wake a sender
+		w.pkt.DecRef()
 	}
 }
 

@@ -132,17 +132,17 @@ func route(to netip.Prefix, via netip.Addr, id tcpip.NICID) tcpip.Route {
 	}
 }
 
-// resolveGateways asks for the gateways' MACs ahead of the first packet, which
-// then need not wait for the answer.
+// resolveGateways asks for the IPv4 gateway's MAC ahead of the first packet, which
+// then need not wait for the answer. That of the IPv6 gateway is asked for by the
+// first packet that needs it: fewer programs do, and the exchange would be a part
+// of every start.
 func (s *Stack) resolveGateways() {
 	s.mu.Lock()
-	v4, v6 := s.v4, s.v6
+	v4 := s.v4
 	s.mu.Unlock()
-	for _, n := range []Iface{v4, v6} {
-		if n.Gateway.IsValid() {
-			s.IP.GetLinkAddress(NICEthernet, Address(n.Gateway), Address(n.Addr.Addr()), networkOf(n.Gateway),
-				func(gstack.LinkResolutionResult) {})
-		}
+	if v4.Gateway.IsValid() {
+		s.IP.GetLinkAddress(NICEthernet, Address(v4.Gateway), Address(v4.Addr.Addr()), networkOf(v4.Gateway),
+			func(gstack.LinkResolutionResult) {})
 	}
 }
 

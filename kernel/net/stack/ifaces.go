@@ -53,6 +53,10 @@ func (s *Stack) Interfaces() []Interface {
 			TxBytes: n.Stats.Tx.Bytes.Value(), TxPackets: n.Stats.Tx.Packets.Value(),
 		}
 		if i.Index == int(NICEthernet) {
+			frames, bytes := s.eth.Cut()
+			i.Counts.RxPackets += s.eth.Merged()
+			i.Counts.TxPackets += frames
+			i.Counts.TxBytes += bytes
 			s.eth.Account(&i.Counts.RxDropped, &i.Counts.RxErrors, &i.Counts.TxDropped)
 		} else {
 			i.Counts.RxDropped = s.lo.Dropped()

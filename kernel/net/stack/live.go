@@ -47,10 +47,15 @@ func (s *Stack) live(q link.Quoted) bool {
 	return false
 }
 
-// maxQueuedSYNs bounds the memory in bytes of the segments that wait in a
-// listening endpoint for its handshakes; the endpoint itself does not bound
-// those without payload.
-const maxQueuedSYNs = 256 << 10
+// Bounds of the memory in bytes of the segments that wait in a listening endpoint for
+// its handshakes; the endpoint itself does not bound those without payload. The most
+// is some eight thousand requests, the share of a machine of 64 MiB a thousand, which
+// is how many packets Linux lets wait at a device (net.core.netdev_max_backlog).
+const (
+	minQueuedSYNs   = 256 << 10
+	maxQueuedSYNs   = 4 << 20
+	queuedSYNsShare = 16 // of what all sockets may have
+)
 
 // SetConnectionGate gives the function that decides whether there is memory for
 // one more connection. It is called on the driver's goroutine.
@@ -70,7 +75,7 @@ func (s *Stack) admitSYN(local []byte, port uint16) bool {
 	}
 	id := gstack.TransportEndpointID{LocalPort: port, LocalAddress: tcpip.AddrFromSlice(local)}
 	ep, ok := s.IP.FindTransportEndpoint(proto, tcp.ProtocolNumber, id, NICEthernet).(*tcp.Endpoint)
-	return !ok || ReceiveMemory(ep) < maxQueuedSYNs
+	return !ok || ReceiveMemory(ep) < clamp(int(s.Budget.Limit()/queuedSYNsShare), minQueuedSYNs, maxQueuedSYNs)
 }
 
 func flow(q *link.Quoted) gstack.TransportEndpointID {

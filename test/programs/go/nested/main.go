@@ -33,6 +33,9 @@ type job struct {
 	// Get is fetched once the command has printed "listening on"; then it gets
 	// SIGTERM.
 	Get string
+	// Until, if not empty, is what it has to print: it is run again if it does not,
+	// up to ten times.
+	Until string
 }
 
 // result is how a command ended.
@@ -74,6 +77,9 @@ func work() error {
 	out := json.NewEncoder(os.Stdout)
 	for _, j := range p.Jobs {
 		r := run(j)
+		for n := 1; n < 10 && !strings.Contains(r.Stdout, j.Until); n++ {
+			r = run(j)
+		}
 		r.Log = messages(log)
 		if err := out.Encode(r); err != nil {
 			return err
