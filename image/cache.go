@@ -65,6 +65,29 @@ func (c *Cache) Images() (string, error) {
 // Image returns the image for p, out of the cache if it is there, and whether it
 // was. The image is verified.
 func (c *Cache) Image(p Parts) (im *Image, hit bool, err error) {
+	im, hit, err = c.Find(p)
+	if hit && im.Verify() != nil {
+		if err := c.Discard(im); err != nil {
+			return nil, false, err
+		}
+		return c.Find(p)
+	}
+	return im, hit, err
+}
+
+// Discard closes an image of the cache that turned out to be damaged, and takes it
+// out.
+func (c *Cache) Discard(im *Image) error {
+	im.Close()
+	if err := os.Remove(im.Path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return failed(im.Path, "is damaged and cannot be removed: "+cause(err), "")
+	}
+	return nil
+}
+
+// Find is Image, but an image out of the cache is not verified: the caller does
+// that before anything in it is used, and calls Discard if it is damaged.
+func (c *Cache) Find(p Parts) (im *Image, hit bool, err error) {
 	dir, err := c.Images()
 	if err != nil {
 		return nil, false, err
@@ -75,7 +98,7 @@ func (c *Cache) Image(p Parts) (im *Image, hit bool, err error) {
 	}
 	path := filepath.Join(dir, key+imageSuffix)
 	if im, err := Open(path); err == nil {
-		if im.section(kindRoot).SHA256 == root && im.Verify() == nil {
+		if im.section(kindRoot).SHA256 == root {
 			now := time.Now()
 			_ = os.Chtimes(path, now, now) // the mark of use; without it the image only goes earlier
 			return im, true, nil

@@ -168,8 +168,8 @@ func TestKVM(t *testing.T) {
 			}
 			args = append(args, "--cpu", cpu)
 		}
-		if c.env = withTime(c.env); len(c.env) > 0 {
-			args = append(args, "-e", strings.Join(c.env, ","))
+		for _, e := range withTime(c.env) {
+			args = append(args, "-e", e)
 		}
 		args = append(append(args, in), c.args...)
 		p.Jobs = append(p.Jobs, nestedCommand{Name: r.name(), Args: args, Seconds: int(c.timeout / time.Second)})
@@ -203,8 +203,8 @@ func TestKVM(t *testing.T) {
 				}
 				return
 			}
-			if !strings.Contains(r.Stderr, "CPUs run by KVM:") {
-				t.Error("the launcher did not choose KVM")
+			if !strings.Contains(r.Stderr, "CPUs run by KVM:") || strings.Contains(r.Stderr, "by translation") {
+				t.Error("the launcher did not choose KVM, or QEMU did not get it")
 			}
 			e, ok := want[r.Name]
 			if !ok { // a server
@@ -305,5 +305,12 @@ func addQEMU(ctx context.Context, t *testing.T, files map[string]string) {
 	}
 	if found == 0 {
 		t.Skipf("no firmware of QEMU in %q", places)
+	}
+	// Some distributions have its translator in a module, which doctor asks for.
+	for _, pattern := range []string{"/usr/lib/*/qemu/accel-tcg-x86_64.so", "/usr/lib*/qemu*/accel-tcg-x86_64.so"} {
+		modules, _ := filepath.Glob(pattern) // the pattern is right
+		for _, path := range modules {
+			files[path] = path
+		}
 	}
 }

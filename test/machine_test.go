@@ -216,6 +216,10 @@ func inMachine(t *testing.T, skerry string, c *test, tc, path, machineType strin
 	}
 	p.Env = withTime(p.Env)
 	got, err := harness.OnSkerry(context.Background(), skerry, p)
+	for again := 0; c.timed && again < 2 && err == nil && got.Status != c.status; again++ {
+		t.Logf("once more: %q", tail(got.Stdout, 300))
+		got, err = harness.OnSkerry(context.Background(), skerry, p)
+	}
 	if err != nil {
 		if got != nil {
 			t.Logf("end of stdout %q\nend of stderr %q", tail(got.Stdout, 3000), tail(got.Stderr, 3000))

@@ -6,7 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,16 +72,17 @@ func TestStdlib(t *testing.T) {
 			}
 			want := onHost(t, c.pkg, path, dir)
 			p := &harness.Program{Path: path, Args: args, CPUs: 2, Memory: c.memory, Network: true, Files: files, Dir: dir, Timeout: c.limit + time.Minute}
-			var o *harness.Outcome
-			if *stdlibOn == "linux" {
-				k, kerr := linuxKernel()
-				if kerr != nil {
-					t.Fatal(kerr)
+			run := func() (*harness.Outcome, error) {
+				if *stdlibOn == "linux" {
+					k, err := linuxKernel()
+					if err != nil {
+						t.Fatal(err)
+					}
+					return harness.OnLinuxMachine(ctx, k, p)
 				}
-				o, err = harness.OnLinuxMachine(ctx, k, p)
-			} else {
-				o, err = harness.OnSkerry(ctx, skerryCommand(t), p)
+				return harness.OnSkerry(ctx, skerryCommand(t), p)
 			}
+			o, err := run()
 			if o == nil {
 				t.Fatal(err)
 			}
@@ -88,9 +91,33 @@ func TestStdlib(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 			got := harness.GoResults(o.Stdout)
+			// Some tests allow themselves a time by the clock, which a busy host breaks:
+			// what failed has a second go without the others around it.
+			if failed := failures(want, got, expected[c.pkg]); len(failed) > 0 && len(failed) <= 3 {
+				t.Logf("once more, alone: %v", failed)
+				p.Args = append(p.Args[:len(p.Args):len(p.Args)], "-test.run=^("+strings.Join(failed, "|")+")$")
+				if second, err := run(); err == nil {
+					for name, result := range harness.GoResults(second.Stdout) {
+						got[name] = result
+					}
+				}
+			}
 			report(t, want, got, expected[c.pkg], o)
 		})
 	}
+}
+
+// failures are the tests that ran here and failed, but pass on this host and are
+// not on the list.
+func failures(want, got, listed map[string]string) []string {
+	var l []string
+	for name, result := range got {
+		if _, ok := listed[name]; result == "FAIL" && want[name] == "PASS" && !ok {
+			l = append(l, regexp.QuoteMeta(name))
+		}
+	}
+	slices.Sort(l)
+	return l
 }
 
 // onHost gives the results on this host, where sources and commands are there.

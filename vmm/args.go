@@ -13,6 +13,7 @@ type fds struct {
 	kernel, record int
 	port           [bootrec.Ports]int
 	uart           int
+	gate           int // 0 if there is nothing to wait for
 	root, data     int // data is 0 if there is no such disk
 }
 
@@ -37,6 +38,12 @@ func args(c *Config, a Accel, forwards []Forward, f fds, sandbox bool) []string 
 	}
 	var l []string
 	add := func(s ...string) { l = append(l, s...) }
+
+	if f.gate != 0 {
+		// An empty file of settings. It is a pipe, and QEMU reads it to its end
+		// before it opens anything else.
+		add("-readconfig", fdPath(f.gate))
+	}
 
 	if c.Name != "" {
 		add("-name", "guest="+escape(c.Name))

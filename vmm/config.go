@@ -49,6 +49,12 @@ type Config struct {
 	Root Disk
 	// Data is the second disk, nil if there is none.
 	Data *Disk
+	// Ready, if not nil, is called once QEMU was started: it tells whether what the
+	// machine will run is what it should be. QEMU takes some hundredths of a second
+	// to load itself; meanwhile there is time for a look. Until Ready returns, QEMU
+	// reads none of its files, and if that is with an error, it never does: the
+	// error is Run's, as a *NotReady.
+	Ready func() error
 	// Record says what the kernel is to run. Run fills in CPUs, Memory, Wall,
 	// StopTimeout, Seed, Data and Net.
 	Record bootrec.Record
@@ -85,6 +91,14 @@ type Config struct {
 	// default for the accelerator.
 	BootTimeout time.Duration
 }
+
+// NotReady is the error of a machine that Config.Ready did not allow.
+type NotReady struct{ Err error }
+
+func (n *NotReady) Error() string { return n.Err.Error() }
+
+// Unwrap is what Ready said.
+func (n *NotReady) Unwrap() error { return n.Err }
 
 // Disk is a read-only disk: part of a file.
 type Disk struct {

@@ -23,7 +23,8 @@ type process struct {
 	exited chan *os.ProcessState
 }
 
-// start starts QEMU at path with args, which get the numbers of the descriptors.
+// start starts QEMU at path with args, which get the numbers of the descriptors,
+// and lets it go on when c.Ready has nothing against it.
 func start(path string, c *Config, record []byte, args func(fds) []string) (*process, error) {
 	p := &process{exited: make(chan *os.ProcessState, 1)}
 	var theirs []*os.File
@@ -81,6 +82,17 @@ func start(path string, c *Config, record []byte, args func(fds) []string) (*pro
 		*d.fd = give(f)
 	}
 
+	var gate *os.File
+	if c.Ready != nil {
+		other, ours, err := os.Pipe()
+		if err != nil {
+			return fail("pipe", err)
+		}
+		gate = ours
+		defer gate.Close()
+		n.gate = give(other)
+	}
+
 	cmd := exec.Command(path, args(n)...)
 	cmd.Env = environment()
 	cmd.Dir = "/"
@@ -111,6 +123,14 @@ func start(path string, c *Config, record []byte, args func(fds) []string) (*pro
 		return nil, failed(path, "cannot be started: "+cause(err), HowToInstall)
 	}
 	p.proc = cmd.Process
+	if c.Ready != nil {
+		if err := c.Ready(); err != nil {
+			p.kill()
+			<-p.exited // before the gate opens
+			p.close()
+			return nil, &NotReady{err}
+		}
+	}
 	return p, nil
 }
 

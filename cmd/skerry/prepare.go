@@ -18,6 +18,9 @@ type prepared struct {
 	config vmm.Config
 	files  []*os.File
 	image  *image.Image
+	// discard takes the image out of the cache, for when config.Ready finds it
+	// damaged; it is set if that is.
+	discard func() error
 }
 
 func (p *prepared) close() {
@@ -141,9 +144,15 @@ func (a *app) packProgram(ctx context.Context, p *prepared, s *settings, src *im
 	if err != nil {
 		return err
 	}
-	im, hit, err := cache.Image(parts)
+	im, hit, err := cache.Find(parts)
 	if err != nil {
 		return err
+	}
+	if hit {
+		// While QEMU loads. The kernel is not from there, so nothing of the image
+		// is used before.
+		p.config.Ready = im.Verify
+		p.discard = func() error { return cache.Discard(im) }
 	}
 	p.image = im
 	p.config.Kernel = spec.Kernel // it is the one in the image: its hash is in the key

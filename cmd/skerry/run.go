@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -138,7 +139,24 @@ func (a *app) runMachine(s *settings, program string, args []string) (*vmm.Resul
 	defer m.close()
 	m.config.Signals = signals
 	a.warnStdin()
-	return vmm.Run(&m.config)
+	r, err := vmm.Run(&m.config)
+	var damaged *vmm.NotReady
+	if !errors.As(err, &damaged) {
+		return r, err
+	}
+	// An image of the cache, which is made again.
+	if err := m.discard(); err != nil {
+		return nil, err
+	}
+	m.image = nil
+	m.close()
+	again, err := a.prepare(ctx, s, program, args)
+	if err != nil {
+		return nil, err
+	}
+	defer again.close()
+	again.config.Signals = signals
+	return vmm.Run(&again.config)
 }
 
 // stopOnSignal cancels when a signal comes while nothing runs yet: there is no

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -248,6 +250,34 @@ func TestBuildInspectRun(t *testing.T) {
 	w.run(t, "inspect", "x.img").want(t, 125, "", "x.img: is damaged")
 	if image.Status(nil) != 125 {
 		t.Error("an unknown error has another status")
+	}
+}
+
+// TestDamagedCache: an image of the cache is verified each time, and one that is
+// damaged is made anew.
+func TestDamagedCache(t *testing.T) {
+	w := newWorld(t)
+	w.runK(t, "run", "--verbose", "./app", "out:a", "exit:0").want(t, 0, "a", "the image was built")
+	w.runK(t, "run", "--verbose", "./app", "out:b", "exit:0").want(t, 0, "b", "the image is in the cache")
+	files, err := filepath.Glob(w.path("cache/skerry/images/*.img"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	good, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []int{0, 100, len(good) / 2, len(good) - 5000} {
+		bad := bytes.Clone(good)
+		bad[at] ^= 1
+		if err := os.WriteFile(files[0], bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := w.runK(t, "run", "--verbose", "./app", "out:c", "exit:4")
+		r.want(t, 4, "c", "the image was built")
+		if b, err := os.ReadFile(files[0]); err != nil || !bytes.Equal(b, good) {
+			t.Errorf("byte %d: the image was not replaced, %v", at, err)
+		}
 	}
 }
 

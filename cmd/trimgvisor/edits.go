@@ -63,6 +63,11 @@ var edits = []edit{
 	{"pkg/tcpip/transport/tcp/connect.go", "\tif e.rcv.RcvNxt != e.snd.MaxSentAck {\n", "\tif e.rcv.RcvNxt != e.snd.MaxSentAck && !e.holdACK() {\n"},
 	// A listener's queue takes payload up to a bound of its own: see tcp/room.go.txt.
 	{"pkg/tcpip/transport/tcp/segment_queue.go", "bufSz := q.ep.ops.GetReceiveBufferSize()", "bufSz := q.ep.segmentRoom()"},
+	// Chunks of pooled memory were cleared whole when they were taken, 64 KiB for a
+	// packet of that size, which is then written over. Only Grow shows bytes that
+	// nobody wrote, so it is Grow that clears them.
+	{"pkg/buffer/chunk.go", "\t\tclear(c.data)\n", ""},
+	{"pkg/buffer/view.go", "\t\tv.growCap(n)\n\t}\n\tv.write += n\n", "\t\tv.growCap(n)\n\t}\n\tclear(v.chunk.data[v.write : v.write+n])\n\tv.write += n\n"},
 	// Package net is there for a type that is a byte slice.
 	{"pkg/tcpip/tcpip.go", "\t\"net\"\n", ""},
 	{"pkg/tcpip/tcpip.go", "make(net.HardwareAddr, LinkAddressSize)", "make([]byte, LinkAddressSize)"},

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -67,6 +68,12 @@ func Main(args []string) {
 			}
 		}
 		return nil
+	}
+	if slices.Contains(args, "-readconfig") {
+		if b, err := os.ReadFile(Option(args, "-readconfig", 0)); err != nil || len(b) > 0 {
+			fmt.Fprintln(os.Stderr, "fake-qemu: settings:", string(b), err)
+			leave(1)
+		}
 	}
 	for i := range f.port {
 		f.port[i] = fd("port" + strconv.Itoa(i))

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/rand"
 	"testing"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -245,4 +246,108 @@ func (u *upper) DeliverNetworkPacket(_ tcpip.NetworkProtocolNumber, p *gstack.Pa
 	v := p.ToView()
 	u.got = append(u.got, append([]byte(nil), v.AsSlice()...))
 	v.Release()
+}
+
+// TestFreshViews: the bytes that a view of a given size begins with are zero, however
+// its memory was used before. The kernel's copy of the IP stack clears them itself
+// (cmd/trimgvisor, edits.go).
+func TestFreshViews(t *testing.T) {
+	dirty := bytes.Repeat([]byte{0xee}, 70000)
+	for round := range 50 {
+		for size := 1; size < len(dirty); size = size*3/2 + 1 {
+			v := buffer.NewViewWithData(dirty[:size])
+			v.Release()
+			v = buffer.NewViewSize(size)
+			if len(bytes.Trim(v.AsSlice(), "\x00")) != 0 {
+				t.Fatalf("round %d: a fresh view of %d bytes is not zero", round, size)
+			}
+			v.Write(dirty[:100])
+			v.TrimFront(size)
+			before := v.Size()
+			v.Grow(size)
+			if got := v.AsSlice(); !bytes.Equal(got[:before], dirty[:before]) || len(bytes.Trim(got[before:], "\x00")) != 0 {
+				t.Fatalf("round %d: a view grown by %d bytes is not zero there", round, size)
+			}
+			v.Release()
+		}
+	}
+}
+
+// waits is a connection that has an acknowledgement held.
+type waits chan struct{}
+
+func (w waits) SendHeldACK() { w <- struct{}{} }
+
+// TestHoldLater: before an acknowledgement is made the link is asked, and what it held
+// is sent in the end unless something else carried it.
+func TestHoldLater(t *testing.T) {
+	var sent int
+	d := &delayedAcks{send: func(*gstack.PacketBuffer) { sent++ }}
+	defer d.close()
+	r := rand.New(rand.NewSource(1))
+	out := func(ack uint32, data string) bool {
+		p := large(r, false, 0, []byte(data), 1460)
+		defer p.DecRef()
+		h := p.TransportHeader().Slice()
+		put32(h[8:], ack)
+		h[13], p.Hash = 0x10, 7
+		return d.hold(p)
+	}
+	w := make(waits, 10)
+	ports := uint32(80)<<16 | 4000
+	if d.holdLater(7, ports, 100, w) {
+		t.Fatal("held for a connection that nothing is known of")
+	}
+	ack := uint32(100)
+	for range 4 { // a dialogue
+		out(ack, "")
+		out(ack, "answer")
+		ack += 10
+	}
+	if d.holdLater(8, ports, ack, w) || d.holdLater(7, ports+1, ack, w) || d.holdLater(7, ports, ack+bulkAck, w) || d.holdLater(7, ports, ack-10, w) {
+		t.Error("held what is not one's own, too much, or nothing new")
+	}
+	if !d.holdLater(7, ports, ack, w) || !d.holdLater(7, ports, ack, w) {
+		t.Fatal("not held in a dialogue")
+	}
+	if d.holdLater(7, ports, ack+10, w) {
+		t.Error("the second in a row was held")
+	}
+	if out(ack, "answer") {
+		t.Error("data was held")
+	}
+	time.Sleep(3 * ackDelay)
+	if len(w) != 0 || sent != 0 {
+		t.Error("an acknowledgement that data carried was sent again")
+	}
+	if out(ack+10, "answer"); !d.holdLater(7, ports, ack+20, w) {
+		t.Fatal("not held after an answer")
+	}
+	select {
+	case <-w:
+	case <-time.After(time.Second):
+		t.Fatal("what was held was not sent")
+	}
+	if d.holdLater(7, ports, ack+30, w) {
+		t.Error("held although no answer came before")
+	}
+	// Another connection takes the place of one that is held.
+	for range 4 {
+		out(ack, "")
+		out(ack, "answer")
+		ack += 10
+	}
+	if !d.holdLater(7, ports, ack, w) {
+		t.Fatal("not held")
+	}
+	p := large(r, false, 0, nil, 1460)
+	put16(p.TransportHeader().Slice(), 81)
+	p.Hash = 7 + ackSlots
+	d.hold(p)
+	p.DecRef()
+	select {
+	case <-w:
+	case <-time.After(ackDelay / 2):
+		t.Error("what was held for another connection was not sent at once")
+	}
 }

@@ -59,6 +59,9 @@ func (s *Stack) Interfaces() []Interface {
 			i.Counts.TxBytes += bytes
 			s.eth.Account(&i.Counts.RxDropped, &i.Counts.RxErrors, &i.Counts.TxDropped)
 		} else {
+			packets, bytes := s.lo.Short()
+			i.Counts.RxPackets += packets
+			i.Counts.RxBytes += bytes
 			i.Counts.RxDropped = s.lo.Dropped()
 		}
 	}
