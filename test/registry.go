@@ -45,6 +45,9 @@ type test struct {
 	// timed: the program measures time against a bound, which a busy host breaks; it
 	// gets three goes.
 	timed bool
+	// greedy: on Linux the program takes what all of a user's processes share, such
+	// as the queue of signals; nothing else runs there meanwhile.
+	greedy bool
 	// short: part of -short.
 	short   bool
 	timeout time.Duration
@@ -101,8 +104,8 @@ var tests = []test{
 	{name: "inotify", program: "inotify", toolchain: both, short: true},
 	{name: "descriptors", program: "descriptors", toolchain: both, short: true},
 	{name: "transfer", program: "transfer", toolchain: both, short: true},
-	{name: "exhaust", program: "exhaust", memory: 64, looseStderr: true, reference: nothing, short: true, timeout: 5 * time.Minute},
-	{name: "limits", program: "limits", toolchain: both, short: true},
+	{name: "exhaust", program: "exhaust", greedy: true, memory: 64, looseStderr: true, reference: nothing, short: true, timeout: 5 * time.Minute},
+	{name: "limits", program: "limits", greedy: true, toolchain: both, short: true},
 	{name: "relro", program: "relro", toolchain: glibc, short: true,
 		design: []string{"writable again: EPERM", "executable: EACCES", "gone: EPERM"}},
 	{name: "sockets", program: "sockets", toolchain: both, short: true, machines: anyType},

@@ -14,6 +14,7 @@ import (
 func TestClearTID(t *testing.T) {
 	p := newProcess(t)
 	const threads = 50
+	last := p.thread() // the program lives until this one ends
 	var wg sync.WaitGroup
 	for i := range threads {
 		addr := userBase + uintptr(i)*4
@@ -35,6 +36,7 @@ func TestClearTID(t *testing.T) {
 		p.begin(x, func(*Thread) {})
 	}
 	wg.Wait()
+	p.begin(last, func(x *Thread) { x.Exit(0) })
 	<-p.ended
 }
 

@@ -142,9 +142,10 @@ func (s *Stack) ProcSNMP() []byte {
 		b = append(b, '\n')
 	}
 	ip := &st.IP
+	past, _ := s.lo.Short() // received and delivered without the IP layer
 	table("Ip", "Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams InUnknownProtos InDiscards InDelivers OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds ReasmOKs ReasmFails FragOKs FragFails FragCreates",
-		2, 64, v(ip.PacketsReceived), v(ip.MalformedPacketsReceived), v(ip.InvalidDestinationAddressesReceived)+v(ip.InvalidSourceAddressesReceived),
-		0, 0, v(st.DroppedPackets), v(ip.PacketsDelivered), v(ip.PacketsSent), v(ip.OutgoingPacketErrors), 0, 0, 0, 0, v(ip.MalformedFragmentsReceived), 0, 0, 0)
+		2, 64, v(ip.PacketsReceived)+past, v(ip.MalformedPacketsReceived), v(ip.InvalidDestinationAddressesReceived)+v(ip.InvalidSourceAddressesReceived),
+		0, 0, v(st.DroppedPackets), v(ip.PacketsDelivered)+past, v(ip.PacketsSent), v(ip.OutgoingPacketErrors), 0, 0, 0, 0, v(ip.MalformedFragmentsReceived), 0, 0, 0)
 	in, out := &st.ICMP.V4.PacketsReceived, &st.ICMP.V4.PacketsSent
 	sum := func(p *tcpip.ICMPv4PacketStats) uint64 {
 		return v(p.EchoRequest) + v(p.EchoReply) + v(p.DstUnreachable) + v(p.TimeExceeded) + v(p.ParamProblem)
