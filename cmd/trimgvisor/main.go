@@ -14,9 +14,11 @@
 // in place of gVisor's, applies the edits of edits.go, and writes DIR/go.mod, which is the project's own
 // with a replace line. "go build -modfile=DIR/go.mod" then builds the kernel.
 //
-// Nothing of the protocols changes: what goes is what no packet and no call of
-// the kernel reaches. Host tests use gVisor as it is published; "go test -modfile=…" runs them
-// on the copy.
+// What a peer can see of the protocols does not change: what goes is what no packet
+// and no call of the kernel reaches, and what comes (the *.go.txt of this folder) tells
+// the link where bursts begin and end, asks it whether an acknowledgement may wait, and
+// gives listeners room. Host tests use gVisor as it is published; "go test -modfile=…"
+// runs them on the copy.
 package main
 
 import (

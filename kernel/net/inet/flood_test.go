@@ -81,8 +81,8 @@ func TestIdleConnections(t *testing.T) {
 		held[i].Release()
 	}
 	before := len(accepted)
-	for i := 0; len(accepted) < before+100; i++ {
-		if i == 900 { // requests are repeated after 1, 3 and 7 s
+	for i := 0; len(accepted) < before+50; i++ {
+		if i == 2500 { // requests are repeated after 1, 3, 7 and 15 s
 			t.Fatal(len(accepted)-before, "more were let in")
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -115,7 +115,8 @@ func TestRequestFlood(t *testing.T) {
 	}
 	grown := liveHeap() - before
 	t.Logf("%d KiB", grown>>10)
-	if grown > 8<<20 {
+	// Kept, they would be over 100 MiB; what waits for its turn at this moment counts.
+	if grown > 16<<20 {
 		t.Errorf("heap grew by %d bytes", grown)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,7 +29,9 @@ type plan struct {
 
 // job is a command.
 type job struct {
-	Name    string
+	Name string
+	// Args begin with the command's file. REFERENCE_TIME=now becomes the time of
+	// this Linux in seconds.
 	Args    []string
 	Seconds int
 	// Get is fetched once the command has printed "listening on"; then it gets
@@ -128,7 +132,12 @@ func run(j job) result {
 	begin := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(j.Seconds)*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, j.Args[0], j.Args[1:]...)
+	const reference = "REFERENCE_TIME="
+	args := slices.Clone(j.Args)
+	if i := slices.Index(args, reference+"now"); i >= 0 {
+		args[i] = reference + strconv.FormatInt(begin.Unix(), 10)
+	}
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	seen := make(chan struct{})
 	out, errs := &watched{text: "listening on", seen: seen}, &watched{}
 	cmd.Stdout, cmd.Stderr = out, errs
