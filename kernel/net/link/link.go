@@ -11,9 +11,12 @@
 // from answers to questions that the machine asked.
 //
 // Data path. Receive runs on the driver's goroutine: one copy from the device's
-// buffer into a pooled packet buffer, then the IP stack inline. Sending runs on
-// whichever goroutine sends; the device copies. A full transmit ring queues a
-// bounded number of packets until the device has room again.
+// buffer into a pooled packet buffer, then the IP stack inline; of acknowledgements
+// in a row that say nothing else, one burst delivers the last (ackmerge.go). Sending
+// runs on whichever goroutine sends; the device copies. Large TCP packets are cut by
+// the device or here (segment.go), and the device's bell is rung once for each burst.
+// A full transmit ring queues a bounded number of packets until the device has room
+// again.
 //
 // Imports: the hw/nic border, net/budget, kernel/wait and gVisor's buffer,
 // header and stack. It knows no socket. Locks: Endpoint.txMu,
