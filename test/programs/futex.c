@@ -110,15 +110,24 @@ static void finish(struct waiter *w, int n)
 	say("errors %d", errors);
 }
 
+// awaited is awake once it has reached n, or after a second: who was woken has to
+// run first.
+static int awaited(struct waiter *w, int count, int n)
+{
+	for (int i = 0; i < 500 && awake(w, count) < n; i++)
+		pause_ns(2 * MS);
+	return awake(w, count);
+}
+
 static void waking(void)
 {
 	struct waiter w[6];
 	start(w, 6, NULL);
 	SHOW(futex(&word, WAKE | PRIVATE, 2, NULL, NULL, 0));
-	say("awake %d", awake(w, 6));
+	say("awake %d", awaited(w, 6, 2));
 	say("first two: %d", w[0].waits == 2 && w[1].waits == 2);
 	SHOW(futex(&word, WAKE | PRIVATE, 100, NULL, NULL, 0));
-	say("awake %d", awake(w, 6));
+	say("awake %d", awaited(w, 6, 6));
 	SHOW(futex(&word, WAKE | PRIVATE, 1, NULL, NULL, 0));
 	finish(w, 6);
 }
@@ -130,20 +139,11 @@ static void bitset(void)
 	start(w, 5, bits);
 	SHOW(futex(&word, WAKE_BITSET | PRIVATE, 10, NULL, NULL, 8));
 	SHOW(futex(&word, WAKE_BITSET | PRIVATE, 10, NULL, NULL, 2));
-	say("awake %d", awake(w, 5));
+	say("awake %d", awaited(w, 5, 2));
 	SHOW(futex(&word, WAKE_BITSET | PRIVATE, 10, NULL, NULL, 0x80000000));
 	SHOW(futex(&word, WAKE | PRIVATE, 10, NULL, NULL, 0)); // matches every mask
-	say("awake %d", awake(w, 5));
+	say("awake %d", awaited(w, 5, 5));
 	finish(w, 5);
-}
-
-// awaited is awake once it has reached n, or after a second: who was woken has to
-// run first.
-static int awaited(struct waiter *w, int count, int n)
-{
-	for (int i = 0; i < 500 && awake(w, count) < n; i++)
-		pause_ns(2 * MS);
-	return awake(w, count);
 }
 
 static void requeue(void)
