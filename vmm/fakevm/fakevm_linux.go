@@ -217,9 +217,17 @@ func (f *fake) do(cmd string) {
 	case "send": // accept a connection, send n bytes and close it
 		c, e := f.listener.Accept()
 		if e == nil {
-			// QEMU reads what comes as long as the machine takes it.
-			go io.Copy(io.Discard, c)
+			// QEMU reads what comes as long as the machine takes it. What has come is read
+			// before the end: a socket closed with something unread is reset, and the
+			// reset drops what the other side has not taken.
+			read := make(chan struct{})
+			go func() {
+				io.Copy(io.Discard, c)
+				close(read)
+			}()
 			_, e = c.Write(make([]byte, n))
+			c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+			<-read
 		}
 		if e != nil {
 			fmt.Fprintln(os.Stderr, "fake-qemu:", e)
