@@ -40,24 +40,7 @@ func mapDevice(phys, size uint64) (reg.Window, bool) {
 // command line names (memory-mapped), else those on the PCI bus. What cannot be
 // used is reported beside.
 func findTransports() (list []virtio.Transport, errs []error) {
-	mmio, err := virtio.ParseMMIODevices(string(ground.Cmdline()))
-	if err != nil {
-		errs = append(errs, err)
-	}
-	for _, d := range mmio {
-		w, ok := mapDevice(d.Base, uint64(d.Size))
-		if !ok {
-			continue
-		}
-		t, err := virtio.ProbeMMIO(d, w, interrupts{})
-		switch {
-		case err != nil:
-			errs = append(errs, err)
-		case t != nil:
-			list = append(list, t)
-		}
-	}
-	if len(mmio) > 0 {
+	if list, errs = virtio.FindMMIO(string(ground.Cmdline()), mapDevice, interrupts{}); len(list) > 0 {
 		return list, errs
 	}
 	on, bad := virtio.FindPCI(&pci.Ports{}, mapDevice, interrupts{})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"skerry/bootrec"
+	"skerry/kernel/abi"
 	"skerry/kernel/clock"
 	"skerry/kernel/ground"
 	"skerry/kernel/ground/arch"
@@ -69,7 +70,7 @@ func (s *signals) start() {
 }
 
 func sendSignal(signo int) {
-	task.The.Kill(&task.SigInfo{Signo: int32(signo), Code: task.SI_USER})
+	task.The.Kill(&task.SigInfo{Signo: int32(signo), Code: abi.SI_USER})
 }
 
 // onExit is task's hook: the program has ended.

@@ -7,14 +7,12 @@ import (
 	"time"
 
 	"skerry/bootrec"
-	"skerry/kernel/abi"
 	"skerry/kernel/hw/nic"
 	"skerry/kernel/net"
 	"skerry/kernel/net/stack"
 	"skerry/kernel/policy"
 	"skerry/kernel/syscalls"
 	"skerry/kernel/task"
-	"skerry/kernel/vfs"
 	"skerry/kernel/wait"
 )
 
@@ -117,18 +115,6 @@ func socketRefused(domain, typ, proto int) {
 	policy.Log("refused socket(" + strconv.Itoa(domain) + ", " + strconv.Itoa(typ) + ", " + strconv.Itoa(proto) +
 		"): no packets and no ways to the hypervisor (attack surface)")
 }
-
-// names is the file system's part of AF_UNIX path names.
-type names struct{ c *vfs.Context }
-
-// Bind makes a socket inode.
-func (n names) Bind(path string, s any) abi.Errno {
-	_, e := n.c.BindSocket(path, 0o777, s)
-	return e
-}
-
-// Find returns what is bound to a path.
-func (n names) Find(path string) (any, abi.Errno) { return n.c.LookupSocket(path) }
 
 // lastWords is how long the end of the machine waits for peers to acknowledge
 // what the program sent.

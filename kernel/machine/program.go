@@ -127,7 +127,7 @@ func (m *Machine) load(p *task.Process, fs *vfs.Context) *loader.Error {
 	if err != nil {
 		return err
 	}
-	limit, _ := p.Limits.Get(task.RLIMIT_STACK)
+	limit, _ := p.Limits.Get(abi.RLIMIT_STACK)
 	start := &loader.Start{Args: p.Args, Env: p.Env, Path: m.Record.Program, StackLimit: limit, CPU: m.cpu()}
 	random := m.Pool.Derive("AT_RANDOM")
 	copy(start.Random[:], random[:])
@@ -166,7 +166,7 @@ func (m *Machine) cpu() loader.CPU {
 // openProgram opens a file of the image for the loader.
 func (m *Machine) openProgram(fs *vfs.Context, path string) (loader.File, abi.Errno) {
 	var w wait.Waiter
-	d, e := fs.OpenFile(&w, vfs.AT_FDCWD, path, abi.O_RDONLY, 0, 0)
+	d, e := fs.OpenFile(&w, abi.AT_FDCWD, path, abi.O_RDONLY, 0, 0)
 	if e != abi.OK {
 		return nil, e
 	}

@@ -64,7 +64,7 @@ func (m *Machine) Files() *vfs.Context {
 	}
 	c := vfs.NewContext(m.layers(pool, fs))
 	vfs.Monotonic = ground.Nanotime
-	m.Net.Unix.SetNames(names{c})
+	m.Net.Unix.SetNames(vfs.SocketNames{Context: c})
 	mount := func(path string, fs vfs.FileSystem) {
 		if e := c.Mount(path, fs); e != abi.OK {
 			m.noRoot("no directory " + path + " to mount on: " + e.Error())

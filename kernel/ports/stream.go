@@ -136,7 +136,7 @@ func (s *stdin) Reopen(flags uint32) (vfs.File, abi.Errno) { return reopen(s, fl
 
 // Ioctl knows FIONREAD: nothing is there to read.
 func (s *stdin) Ioctl(cmd uint32, arg uintptr) (uintptr, abi.Errno) {
-	if cmd != vfs.FIONREAD {
+	if cmd != abi.FIONREAD {
 		return 0, abi.ENOTTY
 	}
 	return 0, usermem.Store32(arg, 0)

@@ -195,7 +195,7 @@ func sysEpollCreate1(t *task.Thread, flags, _, _, _, _, _ uintptr) (uintptr, abi
 
 func sysEpollCtl(t *task.Thread, epfd, op, fd, event, _, _ uintptr) (uintptr, abi.Errno) {
 	var ev vfs.EpollEvent
-	if op != vfs.EPOLL_CTL_DEL {
+	if op != abi.EPOLL_CTL_DEL {
 		var raw [3]uint32 // packed
 		if e := usermem.In(&raw, event); e != abi.OK {
 			return 0, e

@@ -51,7 +51,7 @@ func get(t *task.Thread, fd uintptr) (*vfs.Description, abi.Errno) {
 // would have made a file larger than RLIMIT_FSIZE.
 func wrote(t *task.Thread, n int, e abi.Errno) (uintptr, abi.Errno) {
 	if e == abi.EPIPE {
-		t.Kill(fromUser(uintptr(task.SIGPIPE), task.SI_USER))
+		t.Kill(fromUser(uintptr(task.SIGPIPE), abi.SI_USER))
 	}
 	return uintptr(n), resized(t, e)
 }
@@ -59,7 +59,7 @@ func wrote(t *task.Thread, n int, e abi.Errno) (uintptr, abi.Errno) {
 // resized raises SIGXFSZ if that is why a file does not get larger.
 func resized(t *task.Thread, e abi.Errno) abi.Errno {
 	if e == abi.EFBIG && vfs.SizeLimited() {
-		t.Kill(fromUser(uintptr(task.SIGXFSZ), task.SI_USER))
+		t.Kill(fromUser(uintptr(task.SIGXFSZ), abi.SI_USER))
 	}
 	return e
 }
@@ -342,7 +342,7 @@ func recordLock(t *task.Thread, fd, cmd, arg uintptr) (uintptr, abi.Errno) {
 		if found.Exclusive {
 			f.Type = fWrlck
 		}
-		f.Whence, f.Start, f.Len = vfs.SEEK_SET, found.Start, 0
+		f.Whence, f.Start, f.Len = abi.SEEK_SET, found.Start, 0
 		if found.End != 1<<63-1 {
 			f.Len = found.End - found.Start + 1
 		}
@@ -362,10 +362,10 @@ func recordLock(t *task.Thread, fd, cmd, arg uintptr) (uintptr, abi.Errno) {
 func lockRange(d *vfs.Description, f *flockArg, r *vfs.RecordLock) abi.Errno {
 	base := int64(0)
 	switch f.Whence {
-	case vfs.SEEK_SET:
-	case vfs.SEEK_CUR:
+	case abi.SEEK_SET:
+	case abi.SEEK_CUR:
 		base = d.Position()
-	case vfs.SEEK_END:
+	case abi.SEEK_END:
 		var st abi.Stat
 		if e := d.Stat(&st); e != abi.OK {
 			return e

@@ -103,7 +103,7 @@ func sysStat(t *task.Thread, path, addr, _, _, _, _ uintptr) (uintptr, abi.Errno
 }
 
 func sysLstat(t *task.Thread, path, addr, _, _, _, _ uintptr) (uintptr, abi.Errno) {
-	return sysNewfstatat(t, cwd, path, addr, vfs.AT_SYMLINK_NOFOLLOW, 0, 0)
+	return sysNewfstatat(t, cwd, path, addr, abi.AT_SYMLINK_NOFOLLOW, 0, 0)
 }
 
 func sysNewfstatat(t *task.Thread, dir, path, addr, flags, _, _ uintptr) (uintptr, abi.Errno) {
@@ -231,7 +231,7 @@ func sysMknodat(t *task.Thread, dir, path, mode, _, _, _ uintptr) (uintptr, abi.
 }
 
 func sysRmdir(t *task.Thread, path, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
-	return sysUnlinkat(t, cwd, path, vfs.AT_REMOVEDIR, 0, 0, 0)
+	return sysUnlinkat(t, cwd, path, abi.AT_REMOVEDIR, 0, 0, 0)
 }
 
 func sysUnlink(t *task.Thread, path, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
@@ -239,7 +239,7 @@ func sysUnlink(t *task.Thread, path, _, _, _, _, _ uintptr) (uintptr, abi.Errno)
 }
 
 func sysUnlinkat(t *task.Thread, dir, path, flags, _, _, _ uintptr) (uintptr, abi.Errno) {
-	if flags&^vfs.AT_REMOVEDIR != 0 {
+	if flags&^abi.AT_REMOVEDIR != 0 {
 		return 0, abi.EINVAL
 	}
 	p, e := pathAt(path)
@@ -337,7 +337,7 @@ func sysChown(t *task.Thread, path, uid, gid, _, _, _ uintptr) (uintptr, abi.Err
 }
 
 func sysLchown(t *task.Thread, path, uid, gid, _, _, _ uintptr) (uintptr, abi.Errno) {
-	return sysFchownat(t, cwd, path, uid, gid, vfs.AT_SYMLINK_NOFOLLOW, 0)
+	return sysFchownat(t, cwd, path, uid, gid, abi.AT_SYMLINK_NOFOLLOW, 0)
 }
 
 func sysFchown(t *task.Thread, fd, uid, gid, _, _, _ uintptr) (uintptr, abi.Errno) {

@@ -220,21 +220,21 @@ func sysKill(t *task.Thread, who, sig, _, _, _, _ uintptr) (uintptr, abi.Errno) 
 	if sig == 0 {
 		return 0, abi.OK
 	}
-	return 0, t.Proc.Kill(fromUser(sig, task.SI_USER))
+	return 0, t.Proc.Kill(fromUser(sig, abi.SI_USER))
 }
 
 func sysTkill(t *task.Thread, tid, sig, _, _, _, _ uintptr) (uintptr, abi.Errno) {
 	if int32(tid) <= 0 {
 		return 0, abi.EINVAL
 	}
-	return toThread(t, pid, tid, sig, fromUser(sig, task.SI_TKILL))
+	return toThread(t, pid, tid, sig, fromUser(sig, abi.SI_TKILL))
 }
 
 func sysTgkill(t *task.Thread, group, tid, sig, _, _, _ uintptr) (uintptr, abi.Errno) {
 	if int32(group) <= 0 || int32(tid) <= 0 {
 		return 0, abi.EINVAL
 	}
-	return toThread(t, group, tid, sig, fromUser(sig, task.SI_TKILL))
+	return toThread(t, group, tid, sig, fromUser(sig, abi.SI_TKILL))
 }
 
 func sysSigaltstack(t *task.Thread, new, old, _, _, _, _ uintptr) (uintptr, abi.Errno) {

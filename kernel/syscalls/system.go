@@ -106,12 +106,12 @@ func sysGetrusage(t *task.Thread, who, addr, _, _, _, _ uintptr) (uintptr, abi.E
 
 // mmLimits says which resource limits the address space itself checks.
 var mmLimits = map[int]mm.Limit{
-	task.RLIMIT_AS: mm.LimitAS, task.RLIMIT_DATA: mm.LimitData,
-	task.RLIMIT_STACK: mm.LimitStack, task.RLIMIT_MEMLOCK: mm.LimitMemlock,
+	abi.RLIMIT_AS: mm.LimitAS, abi.RLIMIT_DATA: mm.LimitData,
+	abi.RLIMIT_STACK: mm.LimitStack, abi.RLIMIT_MEMLOCK: mm.LimitMemlock,
 }
 
 func sysGetrlimit(t *task.Thread, which, addr, _, _, _, _ uintptr) (uintptr, abi.Errno) {
-	if which > task.RLIMIT_RTTIME {
+	if which > abi.RLIMIT_RTTIME {
 		return 0, abi.EINVAL
 	}
 	cur, max := t.Proc.Limits.Get(int(which))
@@ -123,7 +123,7 @@ func sysSetrlimit(t *task.Thread, which, addr, _, _, _, _ uintptr) (uintptr, abi
 }
 
 func sysPrlimit(t *task.Thread, who, which, new, old, _, _ uintptr) (uintptr, abi.Errno) {
-	if which > task.RLIMIT_RTTIME {
+	if which > abi.RLIMIT_RTTIME {
 		return 0, abi.EINVAL
 	}
 	if p := int32(who); p != 0 && t.Proc.Find(p) == nil {
@@ -147,9 +147,9 @@ func sysPrlimit(t *task.Thread, who, which, new, old, _, _ uintptr) (uintptr, ab
 			t.Proc.MM.SetLimit(m, l.Cur)
 		}
 		switch i {
-		case task.RLIMIT_NOFILE:
+		case abi.RLIMIT_NOFILE:
 			t.Proc.Files.SetLimit(int(l.Cur))
-		case task.RLIMIT_FSIZE:
+		case abi.RLIMIT_FSIZE:
 			vfs.SetSizeLimit(l.Cur)
 		}
 	}

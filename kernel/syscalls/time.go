@@ -264,7 +264,7 @@ func sysPause(t *task.Thread, _, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
 }
 
 func sysAlarm(t *task.Thread, seconds, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
-	left, _ := t.Proc.SetITimer(task.ITIMER_REAL, int64(uint32(seconds))*1e9, 0)
+	left, _ := t.Proc.SetITimer(abi.ITIMER_REAL, int64(uint32(seconds))*1e9, 0)
 	// Rounded, but never down to "none" (alarm(2)).
 	s := (left + 5e8) / 1e9
 	if left > 0 && s == 0 {
@@ -276,7 +276,7 @@ func sysAlarm(t *task.Thread, seconds, _, _, _, _, _ uintptr) (uintptr, abi.Errn
 func timevalOf(ns int64) abi.Timeval { return abi.Timeval{Sec: ns / 1e9, Usec: ns % 1e9 / 1e3} }
 
 func sysGetitimer(t *task.Thread, which, addr, _, _, _, _ uintptr) (uintptr, abi.Errno) {
-	if which > task.ITIMER_PROF {
+	if which > abi.ITIMER_PROF {
 		return 0, abi.EINVAL
 	}
 	left, interval := t.Proc.ITimer(int(which))
@@ -284,7 +284,7 @@ func sysGetitimer(t *task.Thread, which, addr, _, _, _, _ uintptr) (uintptr, abi
 }
 
 func sysSetitimer(t *task.Thread, which, new, old, _, _, _ uintptr) (uintptr, abi.Errno) {
-	if which > task.ITIMER_PROF {
+	if which > abi.ITIMER_PROF {
 		return 0, abi.EINVAL
 	}
 	var v abi.Itimerval

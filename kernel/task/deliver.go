@@ -27,28 +27,28 @@ func (t *Thread) deliver() {
 		}
 		sig := Signal(info.Signo)
 		a := p.actions[sig]
-		if tracing && a.Handler != SIG_IGN && (a.Handler != SIG_DFL || fatal(sig)) {
+		if tracing && a.Handler != abi.SIG_IGN && (a.Handler != abi.SIG_DFL || fatal(sig)) {
 			t.traceSignal(&info)
 		}
 		switch {
-		case a.Handler == SIG_IGN || a.Handler == SIG_DFL && !fatal(sig):
+		case a.Handler == abi.SIG_IGN || a.Handler == abi.SIG_DFL && !fatal(sig):
 			p.mu.Unlock()
 			continue
-		case a.Handler == SIG_DFL:
+		case a.Handler == abi.SIG_DFL:
 			p.mu.Unlock()
 			p.die(t, &info)
 			t.dead.Store(true)
 			return
 		}
-		if a.Flags&SA_RESETHAND != 0 {
-			p.actions[sig].Handler = SIG_DFL
+		if a.Flags&abi.SA_RESETHAND != 0 {
+			p.actions[sig].Handler = abi.SIG_DFL
 		}
 		old := t.sig.mask
 		if t.sig.restore {
 			old, t.sig.restore = t.sig.saved, false
 		}
 		mask := t.sig.mask | a.Mask
-		if a.Flags&SA_NODEFER == 0 {
+		if a.Flags&abi.SA_NODEFER == 0 {
 			mask |= sig.Bit()
 		}
 		t.setMask(mask)
@@ -80,7 +80,7 @@ func (t *Thread) settle(a *Action) {
 	}
 	t.restart = abi.OK
 	r := &t.Ctx.Regs
-	again := a == nil || e == abi.ERESTARTSYS && a.Flags&SA_RESTART != 0
+	again := a == nil || e == abi.ERESTARTSYS && a.Flags&abi.SA_RESTART != 0
 	if !again {
 		t.resume = nil
 		return // RAX is -EINTR already
@@ -117,14 +117,14 @@ func (t *Thread) RestartCall() (uintptr, abi.Errno) {
 // forceSegv is what a signal frame that cannot be built ends in: SIGSEGV, which
 // may have a handler on another stack, unless it was the one.
 func (t *Thread) forceSegv(sig Signal) {
-	info := SigInfo{Signo: int32(SIGSEGV), Code: SI_KERNEL}
+	info := SigInfo{Signo: int32(SIGSEGV), Code: abi.SI_KERNEL}
 	p := t.Proc
 	p.mu.Lock()
 	if sig == SIGSEGV {
-		p.actions[SIGSEGV].Handler = SIG_DFL
+		p.actions[SIGSEGV].Handler = abi.SIG_DFL
 	}
 	t.sig.mask &^= SIGSEGV.Bit()
-	ends := p.actions[SIGSEGV].Handler <= SIG_IGN
+	ends := p.actions[SIGSEGV].Handler <= abi.SIG_IGN
 	if !ends {
 		p.nqueued++
 		t.sig.pend.push(&queued{info: info})

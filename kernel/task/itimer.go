@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"skerry/kernel/abi"
 	"skerry/kernel/ground"
 )
 
@@ -28,13 +29,6 @@ type intervalTimer struct {
 // ground's is not set up, have their own.
 var clock = ground.Nanotime
 
-// Kinds of interval timers.
-const (
-	ITIMER_REAL = iota
-	ITIMER_VIRTUAL
-	ITIMER_PROF
-)
-
 var itimerSignal = [3]Signal{SIGALRM, SIGVTALRM, SIGPROF}
 
 // cpuTimers counts armed timers on processor time, so that ticks need not look.
@@ -56,11 +50,11 @@ func (t *intervalTimer) get(now int64) (left, interval int64) {
 }
 
 func (p *Process) itimerClock(which int) int64 {
-	if which == ITIMER_REAL {
+	if which == abi.ITIMER_REAL {
 		return clock()
 	}
 	user, system := p.Times()
-	if which == ITIMER_VIRTUAL {
+	if which == abi.ITIMER_VIRTUAL {
 		return user
 	}
 	return user + system
@@ -73,7 +67,7 @@ func (p *Process) SetITimer(which int, left, interval int64) (oldLeft, oldInterv
 	defer p.mu.Unlock()
 	t := &p.itimers[which]
 	oldLeft, oldInterval = t.get(now)
-	if which != ITIMER_REAL {
+	if which != abi.ITIMER_REAL {
 		if t.next != 0 {
 			cpuTimers.Add(-1)
 		}
@@ -89,7 +83,7 @@ func (p *Process) SetITimer(which int, left, interval int64) (oldLeft, oldInterv
 	}
 	if left > 0 {
 		t.next = plus(now, left)
-		if which == ITIMER_REAL {
+		if which == abi.ITIMER_REAL {
 			p.armReal(t)
 		}
 	}
@@ -109,14 +103,14 @@ func (p *Process) armReal(t *intervalTimer) {
 			t.held = t.next
 		}
 		t.next = 0
-		p.sendLocked(nil, &SigInfo{Signo: int32(SIGALRM), Code: SI_KERNEL}, nil)
+		p.sendLocked(nil, &SigInfo{Signo: int32(SIGALRM), Code: abi.SI_KERNEL}, nil)
 	})
 }
 
 // alarmTaken starts the next period of ITIMER_REAL: SIGALRM was taken. p.mu is
 // held.
 func (p *Process) alarmTaken() {
-	t := &p.itimers[ITIMER_REAL]
+	t := &p.itimers[abi.ITIMER_REAL]
 	if t.held == 0 {
 		return
 	}
@@ -150,16 +144,16 @@ func (p *Process) tickTimers() {
 	user, system := p.Times()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for which := ITIMER_VIRTUAL; which <= ITIMER_PROF; which++ {
+	for which := abi.ITIMER_VIRTUAL; which <= abi.ITIMER_PROF; which++ {
 		t := &p.itimers[which]
 		now := user
-		if which == ITIMER_PROF {
+		if which == abi.ITIMER_PROF {
 			now += system
 		}
 		if t.next == 0 || now < t.next {
 			continue
 		}
-		p.sendLocked(nil, &SigInfo{Signo: int32(itimerSignal[which]), Code: SI_KERNEL}, nil)
+		p.sendLocked(nil, &SigInfo{Signo: int32(itimerSignal[which]), Code: abi.SI_KERNEL}, nil)
 		if t.interval == 0 {
 			t.next = 0
 			cpuTimers.Add(-1)

@@ -148,21 +148,21 @@ func (t *Thread) fault(vec uint64) {
 	rip := c.Regs.RIP
 	switch vec {
 	case vecDivide:
-		t.faultSignal(SIGFPE, FPE_INTDIV, rip)
+		t.faultSignal(SIGFPE, abi.FPE_INTDIV, rip)
 	case vecDebug:
-		t.faultSignal(SIGTRAP, TRAP_TRACE, rip)
+		t.faultSignal(SIGTRAP, abi.TRAP_TRACE, rip)
 	case vecBreak:
-		t.faultSignal(SIGTRAP, SI_KERNEL, 0)
+		t.faultSignal(SIGTRAP, abi.SI_KERNEL, 0)
 	case vecInvalidOp:
-		t.faultSignal(SIGILL, ILL_ILLOPN, rip)
+		t.faultSignal(SIGILL, abi.ILL_ILLOPN, rip)
 	case vecNoSegment, vecStack:
-		t.faultSignal(SIGBUS, SI_KERNEL, 0)
+		t.faultSignal(SIGBUS, abi.SI_KERNEL, 0)
 	case vecAlign:
-		t.faultSignal(SIGBUS, BUS_ADRALN, 0)
+		t.faultSignal(SIGBUS, abi.BUS_ADRALN, 0)
 	case vecMath, vecSIMD:
 		t.faultSignal(SIGFPE, t.mathCode(vec), rip)
 	default: // #GP, #OF, #BR and what cannot come from ring 3
-		t.faultSignal(SIGSEGV, SI_KERNEL, 0)
+		t.faultSignal(SIGSEGV, abi.SI_KERNEL, 0)
 	}
 }
 
@@ -172,7 +172,7 @@ func (t *Thread) pageFault(addr uintptr, code uint64) {
 		// A supervisor access on behalf of ring 3: a descriptor table, or an
 		// emulator that reads the frame of a far return with the wrong rights.
 		// Nothing that could be mapped would help.
-		t.faultSignal(SIGSEGV, SI_KERNEL, 0)
+		t.faultSignal(SIGSEGV, abi.SI_KERNEL, 0)
 		return
 	}
 	access := mm.Read
@@ -185,11 +185,11 @@ func (t *Thread) pageFault(addr uintptr, code uint64) {
 	switch t.Proc.MM.Fault(addr, access) {
 	case mm.FaultOK:
 	case mm.FaultMapErr:
-		t.faultSignal(SIGSEGV, SEGV_MAPERR, uint64(addr))
+		t.faultSignal(SIGSEGV, abi.SEGV_MAPERR, uint64(addr))
 	case mm.FaultAccErr:
-		t.faultSignal(SIGSEGV, SEGV_ACCERR, uint64(addr))
+		t.faultSignal(SIGSEGV, abi.SEGV_ACCERR, uint64(addr))
 	case mm.FaultBusErr:
-		t.faultSignal(SIGBUS, BUS_ADRERR, uint64(addr))
+		t.faultSignal(SIGBUS, abi.BUS_ADRERR, uint64(addr))
 	case mm.FaultOOM:
 		t.Proc.OutOfMemory()
 	}

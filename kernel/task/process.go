@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"skerry/kernel/abi"
 	"skerry/kernel/mm"
 	"skerry/kernel/vfs"
 )
@@ -99,26 +100,6 @@ func (l *Limits) Set(i int, cur, max uint64) {
 	l.mu.Unlock()
 }
 
-// Resource limit numbers, uapi/asm-generic/resource.h.
-const (
-	RLIMIT_CPU = iota
-	RLIMIT_FSIZE
-	RLIMIT_DATA
-	RLIMIT_STACK
-	RLIMIT_CORE
-	RLIMIT_RSS
-	RLIMIT_NPROC
-	RLIMIT_NOFILE
-	RLIMIT_MEMLOCK
-	RLIMIT_AS
-	RLIMIT_LOCKS
-	RLIMIT_SIGPENDING
-	RLIMIT_MSGQUEUE
-	RLIMIT_NICE
-	RLIMIT_RTPRIO
-	RLIMIT_RTTIME
-)
-
 // The is the machine's program, set once at boot.
 var The *Process
 
@@ -130,20 +111,20 @@ func NewProcess() *Process {
 		p.Limits.cur[i], p.Limits.max[i] = inf, inf
 	}
 	set := func(i int, cur, max uint64) { p.Limits.cur[i], p.Limits.max[i] = cur, max }
-	set(RLIMIT_STACK, 8<<20, inf)
-	set(RLIMIT_CORE, 0, inf)
-	set(RLIMIT_NPROC, MaxThreads, MaxThreads)
-	set(RLIMIT_NOFILE, 1024, 65536)
-	set(RLIMIT_MEMLOCK, 8<<20, 8<<20)
-	set(RLIMIT_SIGPENDING, 4096, 4096)
-	set(RLIMIT_MSGQUEUE, 819200, 819200)
-	set(RLIMIT_NICE, 0, 0)
-	set(RLIMIT_RTPRIO, 0, 0)
+	set(abi.RLIMIT_STACK, 8<<20, inf)
+	set(abi.RLIMIT_CORE, 0, inf)
+	set(abi.RLIMIT_NPROC, MaxThreads, MaxThreads)
+	set(abi.RLIMIT_NOFILE, 1024, 65536)
+	set(abi.RLIMIT_MEMLOCK, 8<<20, 8<<20)
+	set(abi.RLIMIT_SIGPENDING, 4096, 4096)
+	set(abi.RLIMIT_MSGQUEUE, 819200, 819200)
+	set(abi.RLIMIT_NICE, 0, 0)
+	set(abi.RLIMIT_RTPRIO, 0, 0)
 	return p
 }
 
 func (p *Process) sigPendingLimit() int {
-	cur, _ := p.Limits.Get(RLIMIT_SIGPENDING)
+	cur, _ := p.Limits.Get(abi.RLIMIT_SIGPENDING)
 	return int(min(cur, 1<<20))
 }
 
@@ -232,8 +213,8 @@ func (p *Process) SignalSets() (shared, ignored, caught SigSet, queued, limit in
 	defer p.mu.Unlock()
 	for s := Signal(1); s <= nsig; s++ {
 		switch p.actions[s].Handler {
-		case SIG_DFL:
-		case SIG_IGN:
+		case abi.SIG_DFL:
+		case abi.SIG_IGN:
 			ignored |= s.Bit()
 		default:
 			caught |= s.Bit()

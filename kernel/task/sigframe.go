@@ -87,12 +87,12 @@ func (a *StackT) onAltStack(sp uint64) bool {
 func (t *Thread) pushFrame(a *Action, info *SigInfo, old SigSet) bool {
 	c := t.Ctx
 	r := &c.Regs
-	if a.Flags&SA_RESTORER == 0 {
+	if a.Flags&abi.SA_RESTORER == 0 {
 		return false // x86-64 has no trampoline of its own
 	}
 	sp := r.RSP
 	alt := t.sig.alt
-	if a.Flags&SA_ONSTACK != 0 && alt.Size != 0 && !alt.onAltStack(sp) {
+	if a.Flags&abi.SA_ONSTACK != 0 && alt.Size != 0 && !alt.onAltStack(sp) {
 		sp = alt.SP + alt.Size
 	} else {
 		sp -= redZone
@@ -138,7 +138,7 @@ func (t *Thread) pushFrame(a *Action, info *SigInfo, old SigSet) bool {
 		return false
 	}
 	if alt.Flags&-0x80000000 != 0 { // SS_AUTODISARM
-		t.sig.alt = StackT{Flags: SS_DISABLE}
+		t.sig.alt = StackT{Flags: abi.SS_DISABLE}
 	}
 	r.RSP, r.RIP = f, a.Handler
 	r.DI, r.SI, r.DX, r.AX = uint64(info.Signo), f+frameInfo, f+frameUC, 0
@@ -295,9 +295,9 @@ func (t *Thread) altFlags(sp uint64) int32 {
 	a := &t.sig.alt
 	switch {
 	case a.Size == 0:
-		return SS_DISABLE
+		return abi.SS_DISABLE
 	case a.onAltStack(sp):
-		return a.Flags&-0x80000000 | SS_ONSTACK
+		return a.Flags&-0x80000000 | abi.SS_ONSTACK
 	}
 	return a.Flags & -0x80000000
 }
@@ -317,10 +317,10 @@ func (t *Thread) SetAltStack(s *StackT, quiet bool) abi.Errno {
 		return abi.EPERM
 	}
 	mode := s.Flags &^ -0x80000000
-	if mode != 0 && mode != SS_ONSTACK && mode != SS_DISABLE {
+	if mode != 0 && mode != abi.SS_ONSTACK && mode != abi.SS_DISABLE {
 		return abi.EINVAL
 	}
-	if mode == SS_DISABLE {
+	if mode == abi.SS_DISABLE {
 		t.sig.alt = StackT{}
 		return abi.OK
 	}
@@ -351,13 +351,13 @@ func (t *Thread) mathCode(vec uint64) int32 {
 	}
 	switch bits.TrailingZeros32(raised) {
 	case 0:
-		return FPE_FLTINV
+		return abi.FPE_FLTINV
 	case 1, 4: // denormal operand counts as underflow
-		return FPE_FLTUND
+		return abi.FPE_FLTUND
 	case 2:
-		return FPE_FLTDIV
+		return abi.FPE_FLTDIV
 	case 3:
-		return FPE_FLTOVF
+		return abi.FPE_FLTOVF
 	}
-	return FPE_FLTRES
+	return abi.FPE_FLTRES
 }

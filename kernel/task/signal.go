@@ -48,47 +48,8 @@ const (
 	nsig  = 64
 )
 
-// Values of si_code, sigaction(2).
-const (
-	SI_USER    = 0
-	SI_KERNEL  = 0x80
-	SI_QUEUE   = -1
-	SI_TIMER   = -2
-	SI_MESGQ   = -3
-	SI_ASYNCIO = -4
-	SI_TKILL   = -6
-
-	ILL_ILLOPN  = 2
-	FPE_INTDIV  = 1
-	FPE_FLTDIV  = 3
-	FPE_FLTOVF  = 4
-	FPE_FLTUND  = 5
-	FPE_FLTRES  = 6
-	FPE_FLTINV  = 7
-	SEGV_MAPERR = 1
-	SEGV_ACCERR = 2
-	BUS_ADRALN  = 1
-	BUS_ADRERR  = 2
-	TRAP_TRACE  = 2
-)
-
 // Flags of sigaction(2), uapi/asm/signal.h.
 const (
-	SA_NOCLDSTOP = 0x1
-	SA_NOCLDWAIT = 0x2
-	SA_SIGINFO   = 0x4
-	SA_RESTORER  = 0x04000000
-	SA_ONSTACK   = 0x08000000
-	SA_RESTART   = 0x10000000
-	SA_NODEFER   = 0x40000000
-	SA_RESETHAND = 0x80000000
-
-	SIG_DFL = 0
-	SIG_IGN = 1
-
-	SS_ONSTACK    = 1
-	SS_DISABLE    = 2
-	SS_AUTODISARM = 1 << 31
 
 	// MinSigStack is MINSIGSTKSZ of x86-64.
 	MinSigStack = 2048
@@ -249,7 +210,7 @@ func (t *Thread) Pendings() SigSet {
 // held.
 func (p *Process) ignored(sig Signal) bool {
 	h := p.actions[sig].Handler
-	return h == SIG_IGN || h == SIG_DFL && sig.Bit()&ignoredByDefault != 0
+	return h == abi.SIG_IGN || h == abi.SIG_DFL && sig.Bit()&ignoredByDefault != 0
 }
 
 // Kill sends a signal to the program. It fails with EAGAIN when a real-time
@@ -292,7 +253,7 @@ func (p *Process) sendLocked(t *Thread, info *SigInfo, timer *PosixTimer) abi.Er
 		return abi.OK // one instance of a standard signal
 	}
 	if sig >= rtMin && timer == nil && p.nqueued >= p.sigPendingLimit() {
-		if info.Code != SI_USER {
+		if info.Code != abi.SI_USER {
 			return abi.EAGAIN
 		}
 		set.set |= sig.Bit() // kill(2) always gets through, without its siginfo
@@ -386,7 +347,7 @@ func (p *Process) SetAction(sig Signal, new *Action) (old Action, e abi.Errno) {
 	}
 	a := *new
 	a.Mask &^= unblockable
-	a.Flags &= SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND
+	a.Flags &= abi.SA_NOCLDSTOP | abi.SA_NOCLDWAIT | abi.SA_SIGINFO | abi.SA_RESTORER | abi.SA_ONSTACK | abi.SA_RESTART | abi.SA_NODEFER | abi.SA_RESETHAND
 	p.actions[sig] = a
 	if p.ignored(sig) {
 		p.discard(sig.Bit())
@@ -415,7 +376,7 @@ func (t *Thread) takeSignal(set SigSet) (SigInfo, bool) {
 	q := from.take(sig)
 	if q == nil {
 		// Sent without room for its siginfo.
-		return SigInfo{Signo: int32(sig), Code: SI_USER}, true
+		return SigInfo{Signo: int32(sig), Code: abi.SI_USER}, true
 	}
 	if q.timer != nil {
 		q.timer.taken(&q.info)
@@ -472,8 +433,8 @@ func (t *Thread) faultSignal(sig Signal, code int32, addr uint64) {
 	p := t.Proc
 	p.mu.Lock()
 	a := &p.actions[sig]
-	if t.sig.mask&sig.Bit() != 0 || a.Handler == SIG_IGN {
-		a.Handler = SIG_DFL
+	if t.sig.mask&sig.Bit() != 0 || a.Handler == abi.SIG_IGN {
+		a.Handler = abi.SIG_DFL
 		t.sig.mask &^= sig.Bit()
 	}
 	t.sig.pend.take(sig)

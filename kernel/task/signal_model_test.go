@@ -38,9 +38,9 @@ func (m *signalModel) queued() (n int) {
 
 func (m *signalModel) ignored(sig Signal) bool {
 	switch m.handler[sig] {
-	case SIG_IGN:
+	case abi.SIG_IGN:
 		return true
-	case SIG_DFL:
+	case abi.SIG_DFL:
 		return slices.Contains([]Signal{SIGCHLD, SIGURG, SIGWINCH, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGSTOP}, sig)
 	}
 	return false
@@ -74,7 +74,7 @@ func (m *signalModel) send(to int, s modelSignal, code int32) abi.Errno {
 		return abi.OK
 	}
 	if s.sig >= 32 && m.queued() >= m.limit {
-		if code != SI_USER {
+		if code != abi.SI_USER {
 			return abi.EAGAIN
 		}
 		if !pending {
@@ -127,7 +127,7 @@ func setOf(l []modelSignal) (set SigSet) {
 func TestSignalModel(t *testing.T) {
 	p := newProcess(t)
 	m := &signalModel{limit: 15}
-	p.Limits.Set(RLIMIT_SIGPENDING, 15, 15)
+	p.Limits.Set(abi.RLIMIT_SIGPENDING, 15, 15)
 	var threads [3]*Thread
 	for i := range threads {
 		threads[i] = p.thread()
@@ -163,7 +163,7 @@ func TestSignalModel(t *testing.T) {
 				t.Fatalf("step %d: took %d %d %v, want %+v %v", step, info.Signo, info.Union[1], e, want, ok)
 			}
 		default:
-			code := []int32{SI_USER, SI_QUEUE, SI_TKILL}[r.Intn(3)]
+			code := []int32{abi.SI_USER, abi.SI_QUEUE, abi.SI_TKILL}[r.Intn(3)]
 			info := SigInfo{Signo: int32(sig), Code: code}
 			info.Union[1] = uint64(step + 1)
 			to := r.Intn(4) - 1

@@ -18,7 +18,7 @@ import (
 const handler = 0x1000
 
 func queue(sig Signal, value uint64) *SigInfo {
-	i := &SigInfo{Signo: int32(sig), Code: SI_QUEUE}
+	i := &SigInfo{Signo: int32(sig), Code: abi.SI_QUEUE}
 	i.Union[1] = value
 	return i
 }

@@ -132,13 +132,13 @@ func signalfdInfo(i *SigInfo) (s abi.SignalfdSiginfo) {
 	s.Signo, s.Errno, s.Code = uint32(i.Signo), i.Errno, i.Code
 	value := func() { s.Ptr, s.Int = i.Union[1], int32(uint32(i.Union[1])) }
 	switch {
-	case i.Code == SI_TIMER:
+	case i.Code == abi.SI_TIMER:
 		s.TID, s.Overrun = low, high
 		value()
 	case i.Code < 0:
 		s.PID, s.UID = low, high
 		value()
-	case i.Code == SI_USER || i.Code == SI_KERNEL:
+	case i.Code == abi.SI_USER || i.Code == abi.SI_KERNEL:
 		s.PID, s.UID = low, high
 	default:
 		switch Signal(i.Signo) {

@@ -210,7 +210,7 @@ func (t *PosixTimer) expire() {
 // send queues the timer's signal; if the thread that it is for has ended, the
 // timer is held for good. p.mu is held.
 func (t *PosixTimer) send() {
-	info := SigInfo{Signo: int32(t.how.Signal), Code: SI_TIMER}
+	info := SigInfo{Signo: int32(t.how.Signal), Code: abi.SI_TIMER}
 	info.Union[0] = uint64(uint32(t.ID))
 	info.Union[1] = t.how.Value
 	t.queued, t.ignored = true, false

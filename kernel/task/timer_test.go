@@ -96,15 +96,15 @@ func TestShortPeriod(t *testing.T) {
 	x := blockedThread(p)
 	timer, _ := p.CreateTimer(ClockMono, x, Notify{Signal: 40})
 	timer.Set(1, 1, false)
-	p.SetITimer(ITIMER_REAL, 1000, 1000)
+	p.SetITimer(abi.ITIMER_REAL, 1000, 1000)
 	due(t, p, 40)
 	due(t, p, SIGALRM)
 	p.mu.Lock()
-	first, alarm := timer.timer, p.itimers[ITIMER_REAL].timer
+	first, alarm := timer.timer, p.itimers[abi.ITIMER_REAL].timer
 	p.mu.Unlock()
 	time.Sleep(5 * time.Millisecond)
 	p.mu.Lock()
-	if timer.timer != first || p.itimers[ITIMER_REAL].timer != alarm {
+	if timer.timer != first || p.itimers[abi.ITIMER_REAL].timer != alarm {
 		t.Error("the timer runs while its signal is pending")
 	}
 	p.mu.Unlock()
@@ -116,14 +116,14 @@ func TestShortPeriod(t *testing.T) {
 		}
 	}
 	timer.Delete()
-	p.SetITimer(ITIMER_REAL, 0, 0)
+	p.SetITimer(abi.ITIMER_REAL, 0, 0)
 }
 
 // TestIgnoredTimer: a signal that is ignored is sent when it no longer is.
 func TestIgnoredTimer(t *testing.T) {
 	p := newProcess(t)
 	x := p.thread()
-	p.SetAction(SIGUSR1, &Action{Handler: SIG_IGN})
+	p.SetAction(SIGUSR1, &Action{Handler: abi.SIG_IGN})
 	at(t, 1000*ms)
 	timer, _ := p.CreateTimer(ClockMono, x, Notify{Signal: SIGUSR1})
 	timer.Set(ms, 10*ms, false)
@@ -136,7 +136,7 @@ func TestIgnoredTimer(t *testing.T) {
 	}
 	// Ignored while it is pending, and not any more.
 	due(t, p, SIGUSR1)
-	p.SetAction(SIGUSR1, &Action{Handler: SIG_IGN})
+	p.SetAction(SIGUSR1, &Action{Handler: abi.SIG_IGN})
 	if s, _, _, _, _ := p.SignalSets(); s != 0 {
 		t.Error("pending although ignored")
 	}
@@ -197,12 +197,12 @@ func TestFarTimer(t *testing.T) {
 		}
 		timer.Delete()
 	}
-	p.SetITimer(ITIMER_REAL, far, far)
+	p.SetITimer(abi.ITIMER_REAL, far, far)
 	time.Sleep(5 * time.Millisecond)
 	if sig, _ := take(t, x); sig != 0 {
 		t.Error("the interval timer expired at once")
 	}
-	p.SetITimer(ITIMER_REAL, 0, 0)
+	p.SetITimer(abi.ITIMER_REAL, 0, 0)
 }
 
 // TestSilentTimer: SIGEV_NONE counts down and sends nothing.
@@ -237,24 +237,24 @@ func TestIntervalTimer(t *testing.T) {
 	p := newProcess(t)
 	x := blockedThread(p)
 	at(t, 1000*ms)
-	if left, interval := p.SetITimer(ITIMER_REAL, 3*ms, 10*ms); left != 0 || interval != 0 {
+	if left, interval := p.SetITimer(abi.ITIMER_REAL, 3*ms, 10*ms); left != 0 || interval != 0 {
 		t.Error(left, interval)
 	}
-	if left, _ := p.ITimer(ITIMER_REAL); left != 3*ms {
+	if left, _ := p.ITimer(abi.ITIMER_REAL); left != 3*ms {
 		t.Error(left)
 	}
 	due(t, p, SIGALRM)
-	if left, interval := p.ITimer(ITIMER_REAL); left != 0 || interval != 10*ms {
+	if left, interval := p.ITimer(abi.ITIMER_REAL); left != 0 || interval != 10*ms {
 		t.Error("pending:", left, interval)
 	}
 	at(t, 1056*ms)
 	if sig, _ := take(t, x); sig != SIGALRM {
 		t.Error(sig)
 	}
-	if left, _ := p.ITimer(ITIMER_REAL); left != 7*ms {
+	if left, _ := p.ITimer(abi.ITIMER_REAL); left != 7*ms {
 		t.Error("in phase:", left)
 	}
-	if left, interval := p.SetITimer(ITIMER_REAL, 0, 0); left != 7*ms || interval != 10*ms {
+	if left, interval := p.SetITimer(abi.ITIMER_REAL, 0, 0); left != 7*ms || interval != 10*ms {
 		t.Error(left, interval)
 	}
 	if n := cpuTimers.Load(); n != 0 {
@@ -267,8 +267,8 @@ func TestProcessorTimers(t *testing.T) {
 	p := newProcess(t)
 	p.start(func(x *Thread) {
 		x.SetMask(^SigSet(0))
-		p.SetITimer(ITIMER_PROF, ms, ms)
-		p.SetITimer(ITIMER_VIRTUAL, ms, 0)
+		p.SetITimer(abi.ITIMER_PROF, ms, ms)
+		p.SetITimer(abi.ITIMER_VIRTUAL, ms, 0)
 		timer, _ := p.CreateTimer(ClockThreadCPU, x, Notify{Signal: 40})
 		whole, _ := p.CreateTimer(ClockProcessCPU, x, Notify{Signal: 41})
 		timer.Set(2*ms, 3*ms, false)
@@ -289,7 +289,7 @@ func TestProcessorTimers(t *testing.T) {
 		}
 		timer.Delete()
 		whole.Delete()
-		p.SetITimer(ITIMER_PROF, 0, 0)
+		p.SetITimer(abi.ITIMER_PROF, 0, 0)
 		if n := cpuTimers.Load(); n != 0 {
 			p.t.Error("left armed:", n)
 		}

@@ -96,10 +96,6 @@ TEXT storeL<>(SB),NOSPLIT|NOFRAME,$0-0
 	MOVL AX, (SI)
 	RETURN
 
-TEXT storeQ<>(SB),NOSPLIT|NOFRAME,$0-0
-	MOVQ AX, (SI)
-	RETURN
-
 TEXT casL<>(SB),NOSPLIT|NOFRAME,$0-0
 	LOCK
 	CMPXCHGL BX, (SI)
@@ -152,16 +148,6 @@ TEXT ·rawStore32(SB),NOSPLIT,$0-17
 	MOVB DX, ok+16(FP)
 	RET
 
-// func rawStore64(addr uintptr, v uint64) (ok bool)
-TEXT ·rawStore64(SB),NOSPLIT,$0-17
-	MOVQ addr+0(FP), SI
-	MOVQ v+8(FP), AX
-	OPEN
-	CALL storeQ<>(SB)
-	CLOSE
-	MOVB DX, ok+16(FP)
-	RET
-
 // func rawCmpxchg32(addr uintptr, old, new uint32) (prev uint32, ok bool)
 TEXT ·rawCmpxchg32(SB),NOSPLIT,$0-21
 	MOVQ addr+0(FP), SI
@@ -180,7 +166,7 @@ TEXT ·rawCmpxchg32(SB),NOSPLIT,$0-21
 	LEAQ land<>(SB), AX; \
 	MOVQ AX, (i*24+16)(DI)
 
-// func fixups(table *[8][3]uintptr)
+// func fixups(table *[7][3]uintptr)
 // Fills start and landing; the Go side finds the ends.
 TEXT ·fixups(SB),NOSPLIT,$0-8
 	MOVQ table+0(FP), DI
@@ -190,6 +176,5 @@ TEXT ·fixups(SB),NOSPLIT,$0-8
 	ENTRY(3, loadL, missed)
 	ENTRY(4, loadQ, missed)
 	ENTRY(5, storeL, missed)
-	ENTRY(6, storeQ, missed)
-	ENTRY(7, casL, missed)
+	ENTRY(6, casL, missed)
 	RET

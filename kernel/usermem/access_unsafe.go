@@ -16,11 +16,10 @@ func rawCopy(dst, src, n uintptr) (left uintptr)
 func rawLoad32(addr uintptr) (v uint32, ok bool)
 func rawLoad64(addr uintptr) (v uint64, ok bool)
 func rawStore32(addr uintptr, v uint32) (ok bool)
-func rawStore64(addr uintptr, v uint64) (ok bool)
 func rawCmpxchg32(addr uintptr, old, new uint32) (prev uint32, ok bool)
 
 //go:noescape
-func fixups(table *[8][3]uintptr)
+func fixups(table *[7][3]uintptr)
 
 func copyFrom(dst []byte, src uintptr) int {
 	if len(dst) == 0 {
@@ -69,17 +68,6 @@ func store32(addr uintptr, v uint32) bool {
 	p, ok := HostTranslate(addr, true)
 	if ok {
 		atomic.StoreUint32((*uint32)(arch.Ptr(p)), v)
-	}
-	return ok
-}
-
-func store64(addr uintptr, v uint64) bool {
-	if arch.Hosted == 0 {
-		return rawStore64(addr, v)
-	}
-	p, ok := HostTranslate(addr, true)
-	if ok {
-		atomic.StoreUint64((*uint64)(arch.Ptr(p)), v)
 	}
 	return ok
 }

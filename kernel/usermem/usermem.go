@@ -166,19 +166,6 @@ func Store32(addr uintptr, v uint32) abi.Errno {
 	return abi.OK
 }
 
-// Store64 writes one aligned 8-byte word with a single access.
-func Store64(addr uintptr, v uint64) abi.Errno {
-	if e := checkWord(addr, 8); e != abi.OK {
-		return e
-	}
-	for !store64(addr, v) {
-		if Resolve(addr, true) != abi.OK {
-			return abi.EFAULT
-		}
-	}
-	return abi.OK
-}
-
 // Cmpxchg32 is an atomic compare-and-swap on a user word; it returns the value
 // that was there before.
 func Cmpxchg32(addr uintptr, old, new uint32) (uint32, abi.Errno) {
@@ -213,7 +200,7 @@ type Fixup struct{ Start, End, Landing uintptr }
 // come from assembly, where code addresses are exact; an end is where the
 // runtime's own function table says that the symbol ends.
 func Fixups() []Fixup {
-	var raw [8][3]uintptr
+	var raw [7][3]uintptr
 	fixups(&raw)
 	table := make([]Fixup, len(raw))
 	for i, r := range raw {

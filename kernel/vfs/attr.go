@@ -30,12 +30,7 @@ type StatxTime struct {
 
 // Bits of Statx.Mask and Attributes, statx(2).
 const (
-	STATX_BASIC_STATS = 0x7ff
-	STATX_BTIME       = 0x800
-	STATX_MNT_ID      = 0x1000
-	statxReserved     = 1 << 31
-
-	STATX_ATTR_MOUNT_ROOT = 0x2000
+	statxReserved = 1 << 31
 
 	atStatxSyncType = 0x6000
 )
@@ -51,7 +46,7 @@ func (c *Context) Stat(dirfd int32, path string, flags uint32, st *abi.Stat) abi
 }
 
 func (c *Context) statTarget(dirfd int32, path string, flags uint32) (*Dentry, abi.Errno) {
-	f, e := atFlags(flags, AT_SYMLINK_NOFOLLOW|AT_NO_AUTOMOUNT|AT_EMPTY_PATH|atStatxSyncType)
+	f, e := atFlags(flags, abi.AT_SYMLINK_NOFOLLOW|abi.AT_NO_AUTOMOUNT|abi.AT_EMPTY_PATH|atStatxSyncType)
 	if e != abi.OK {
 		return nil, e
 	}
@@ -83,23 +78,23 @@ func (c *Context) Statx(dirfd int32, path string, flags, mask uint32, sx *Statx)
 		return e
 	}
 	*sx = Statx{
-		Mask: STATX_BASIC_STATS, Blksize: uint32(st.Blksize),
+		Mask: abi.STATX_BASIC_STATS, Blksize: uint32(st.Blksize),
 		Nlink: uint32(st.Nlink), UID: st.UID, GID: st.GID, Mode: uint16(st.Mode),
 		Ino: st.Ino, Size: uint64(st.Size), Blocks: uint64(st.Blocks),
 		Atime: statxTime(st.Atime), Ctime: statxTime(st.Ctime), Mtime: statxTime(st.Mtime),
-		AttributesMask: STATX_ATTR_MOUNT_ROOT,
+		AttributesMask: abi.STATX_ATTR_MOUNT_ROOT,
 	}
 	sx.DevMajor, sx.DevMinor = devParts(st.Dev)
 	sx.RdevMajor, sx.RdevMinor = devParts(st.Rdev)
 	if b, ok := d.inode.(BirthTimer); ok {
 		sx.Btime = statxTime(b.Btime())
-		sx.Mask |= STATX_BTIME
+		sx.Mask |= abi.STATX_BTIME
 	}
 	if d.sb != nil {
 		sx.MntID = d.sb.id
-		sx.Mask |= STATX_MNT_ID
+		sx.Mask |= abi.STATX_MNT_ID
 		if d == d.sb.root {
-			sx.Attributes |= STATX_ATTR_MOUNT_ROOT
+			sx.Attributes |= abi.STATX_ATTR_MOUNT_ROOT
 		}
 	}
 	return abi.OK
@@ -118,7 +113,7 @@ func devParts(dev uint64) (major, minor uint32) {
 
 // Statfs is statfs(2).
 func (c *Context) Statfs(path string, st *Statfs) abi.Errno {
-	d, e := c.lookup(AT_FDCWD, path, followLast)
+	d, e := c.lookup(abi.AT_FDCWD, path, followLast)
 	if e != abi.OK {
 		return e
 	}
@@ -146,7 +141,7 @@ func (d *Dentry) statfs(st *Statfs) abi.Errno {
 	if d.sb != nil {
 		return d.sb.statfs(st)
 	}
-	*st = Statfs{Type: magicAnon, Bsize: pageSize, Frsize: pageSize, Namelen: NAME_MAX, Flags: ST_VALID}
+	*st = Statfs{Type: magicAnon, Bsize: pageSize, Frsize: pageSize, Namelen: abi.NAME_MAX, Flags: abi.ST_VALID}
 	switch d.inode.Mode() & abi.S_IFMT {
 	case abi.S_IFIFO:
 		st.Type = magicPipe
@@ -160,10 +155,10 @@ func (d *Dentry) statfs(st *Statfs) abi.Errno {
 // and, unless its file system is read-only, written. X_OK is about execution of
 // a regular file, and holds for those that may be mapped executable.
 func (c *Context) Access(dirfd int32, path string, mode, flags uint32) abi.Errno {
-	if mode&^(R_OK|W_OK|X_OK) != 0 {
+	if mode&^(abi.R_OK|abi.W_OK|abi.X_OK) != 0 {
 		return abi.EINVAL
 	}
-	f, e := atFlags(flags, AT_SYMLINK_NOFOLLOW|AT_EACCESS|AT_EMPTY_PATH)
+	f, e := atFlags(flags, abi.AT_SYMLINK_NOFOLLOW|abi.AT_EACCESS|abi.AT_EMPTY_PATH)
 	if e != abi.OK {
 		return e
 	}
@@ -172,12 +167,12 @@ func (c *Context) Access(dirfd int32, path string, mode, flags uint32) abi.Errno
 		return e
 	}
 	m := d.inode.Mode()
-	if mode&X_OK != 0 && isReg(m) {
+	if mode&abi.X_OK != 0 && isReg(m) {
 		if x, ok := d.inode.(Executor); !ok || !x.Executable() {
 			return abi.EACCES
 		}
 	}
-	if mode&W_OK != 0 && d.readOnly() && (isReg(m) || isDir(m) || isLink(m)) {
+	if mode&abi.W_OK != 0 && d.readOnly() && (isReg(m) || isDir(m) || isLink(m)) {
 		return abi.EROFS
 	}
 	return abi.OK
@@ -190,7 +185,7 @@ func (c *Context) Readlink(dirfd int32, path string) (string, abi.Errno) {
 	if e != abi.OK {
 		return "", e
 	}
-	if path == "" && dirfd == AT_FDCWD {
+	if path == "" && dirfd == abi.AT_FDCWD {
 		return "", abi.ENOENT
 	}
 	l, ok := d.inode.(Symlink)
@@ -222,7 +217,7 @@ func setAttr(d *Dentry, a *Attr) abi.Errno {
 // Chmod is fchmodat2(2); flags are AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH. Set-ID
 // and sticky bits are dropped (docs/SECURITY.md, "no users").
 func (c *Context) Chmod(dirfd int32, path string, mode, flags uint32) abi.Errno {
-	f, e := atFlags(flags, AT_SYMLINK_NOFOLLOW|AT_EMPTY_PATH)
+	f, e := atFlags(flags, abi.AT_SYMLINK_NOFOLLOW|abi.AT_EMPTY_PATH)
 	if e != abi.OK {
 		return e
 	}
@@ -256,7 +251,7 @@ func (c *Context) Fchmod(fd int32, mode uint32) abi.Errno {
 // Chown is fchownat(2). The one identity owns everything: giving a file to it,
 // or to nobody new (-1), succeeds; anything else is EPERM.
 func (c *Context) Chown(dirfd int32, path string, uid, gid, flags uint32) abi.Errno {
-	f, e := atFlags(flags, AT_SYMLINK_NOFOLLOW|AT_EMPTY_PATH)
+	f, e := atFlags(flags, abi.AT_SYMLINK_NOFOLLOW|abi.AT_EMPTY_PATH)
 	if e != abi.OK {
 		return e
 	}
@@ -294,11 +289,11 @@ func (c *Context) Fchown(fd int32, uid, gid uint32) abi.Errno {
 // Utimens is utimensat(2); times are access and modification, nil for now. null
 // says that the path pointer was NULL: dirfd itself is meant.
 func (c *Context) Utimens(dirfd int32, path string, null bool, times *[2]abi.Timespec, flags uint32) abi.Errno {
-	if times != nil && times[0].Nsec == UTIME_OMIT && times[1].Nsec == UTIME_OMIT {
+	if times != nil && times[0].Nsec == abi.UTIME_OMIT && times[1].Nsec == abi.UTIME_OMIT {
 		return abi.OK // not even the path is looked at
 	}
 	var d *Dentry
-	if null && dirfd != AT_FDCWD {
+	if null && dirfd != abi.AT_FDCWD {
 		if flags != 0 {
 			return abi.EINVAL
 		}
@@ -309,7 +304,7 @@ func (c *Context) Utimens(dirfd int32, path string, null bool, times *[2]abi.Tim
 		defer fd.Unref()
 		d = fd.Dentry()
 	} else {
-		f, e := atFlags(flags, AT_SYMLINK_NOFOLLOW|AT_EMPTY_PATH)
+		f, e := atFlags(flags, abi.AT_SYMLINK_NOFOLLOW|abi.AT_EMPTY_PATH)
 		if e != abi.OK {
 			return e
 		}
@@ -323,7 +318,7 @@ func (c *Context) Utimens(dirfd int32, path string, null bool, times *[2]abi.Tim
 	if times != nil {
 		for i := range times {
 			n := times[i].Nsec
-			if n != UTIME_NOW && n != UTIME_OMIT && (n < 0 || n >= 1e9) {
+			if n != abi.UTIME_NOW && n != abi.UTIME_OMIT && (n < 0 || n >= 1e9) {
 				return abi.EINVAL
 			}
 		}
@@ -331,14 +326,14 @@ func (c *Context) Utimens(dirfd int32, path string, null bool, times *[2]abi.Tim
 	now := Now()
 	a := Attr{Set: AttrAtime | AttrMtime, Atime: now, Mtime: now}
 	if times != nil {
-		if times[0].Nsec == UTIME_OMIT {
+		if times[0].Nsec == abi.UTIME_OMIT {
 			a.Set &^= AttrAtime
-		} else if times[0].Nsec != UTIME_NOW {
+		} else if times[0].Nsec != abi.UTIME_NOW {
 			a.Atime = times[0]
 		}
-		if times[1].Nsec == UTIME_OMIT {
+		if times[1].Nsec == abi.UTIME_OMIT {
 			a.Set &^= AttrMtime
-		} else if times[1].Nsec != UTIME_NOW {
+		} else if times[1].Nsec != abi.UTIME_NOW {
 			a.Mtime = times[1]
 		}
 	}
@@ -350,7 +345,7 @@ func (c *Context) Truncate(path string, size int64) abi.Errno {
 	if size < 0 {
 		return abi.EINVAL
 	}
-	d, e := c.lookup(AT_FDCWD, path, followLast)
+	d, e := c.lookup(abi.AT_FDCWD, path, followLast)
 	if e != abi.OK {
 		return e
 	}

@@ -18,10 +18,10 @@ func TestHotPathsAllocateNothing(t *testing.T) {
 	fds, _ := tab.InstallPair(r, w, false)
 	epfd, ep := epollFor(t, tab)
 	efd, ev := eventFor(t, tab, 0)
-	must(t, "add", tab.EpollControl(epfd, EPOLL_CTL_ADD, fds[0], &EpollEvent{POLLIN, 1}), abi.OK)
-	must(t, "add", tab.EpollControl(epfd, EPOLL_CTL_ADD, efd, &EpollEvent{POLLIN | EPOLLET, 2}), abi.OK)
+	must(t, "add", tab.EpollControl(epfd, abi.EPOLL_CTL_ADD, fds[0], &EpollEvent{abi.POLLIN, 1}), abi.OK)
+	must(t, "add", tab.EpollControl(epfd, abi.EPOLL_CTL_ADD, efd, &EpollEvent{abi.POLLIN | abi.EPOLLET, 2}), abi.OK)
 	b := make([]byte, 24)
-	set := []PollFD{{FD: fds[0], Events: POLLIN}, {FD: efd, Events: POLLIN}}
+	set := []PollFD{{FD: fds[0], Events: abi.POLLIN}, {FD: efd, Events: abi.POLLIN}}
 	if n := testing.AllocsPerRun(1000, func() {
 		d, _ := tab.Get(fds[1])
 		v.InitBytes(b[:8])
@@ -112,7 +112,7 @@ func BenchmarkEpollWait(b *testing.B) {
 	for i := range 1000 {
 		fd, d := eventFor(b, tab, 0)
 		last = d
-		tab.EpollControl(epfd, EPOLL_CTL_ADD, fd, &EpollEvent{POLLIN | EPOLLET, uint64(i)})
+		tab.EpollControl(epfd, abi.EPOLL_CTL_ADD, fd, &EpollEvent{abi.POLLIN | abi.EPOLLET, uint64(i)})
 	}
 	var s sleeper
 	var v usermem.Vec

@@ -75,7 +75,7 @@ func (c *Context) Getcwd() (string, abi.Errno) {
 
 // Chdir is chdir(2).
 func (c *Context) Chdir(path string) abi.Errno {
-	d, e := c.lookup(AT_FDCWD, path, followLast|wantDir)
+	d, e := c.lookup(abi.AT_FDCWD, path, followLast|wantDir)
 	if e != abi.OK {
 		return e
 	}
@@ -108,5 +108,5 @@ func (c *Context) Fchdir(fd int32) abi.Errno {
 
 // Lookup is the name at an absolute path, links followed, for the kernel itself.
 func (c *Context) Lookup(path string) (*Dentry, abi.Errno) {
-	return c.lookup(AT_FDCWD, path, followLast)
+	return c.lookup(abi.AT_FDCWD, path, followLast)
 }

@@ -59,7 +59,7 @@ func (d *Dentry) child(name string) (*Dentry, abi.Errno) {
 		if d.gone.Load() {
 			return nil, abi.ENOENT
 		}
-		if len(name) > NAME_MAX {
+		if len(name) > abi.NAME_MAX {
 			return nil, abi.ENAMETOOLONG
 		}
 		ino, e := d.dir.Lookup(name)
@@ -94,7 +94,7 @@ func (d *Dentry) childLocked(name string) (*Dentry, abi.Errno) {
 	if d.gone.Load() {
 		return nil, abi.ENOENT
 	}
-	if len(name) > NAME_MAX {
+	if len(name) > abi.NAME_MAX {
 		return nil, abi.ENAMETOOLONG
 	}
 	ino, e := d.dir.Lookup(name)

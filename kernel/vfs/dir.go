@@ -137,10 +137,10 @@ func (f *dirFile) fill(b *direntBuf) abi.Errno {
 	if d.gone.Load() {
 		return abi.ENOENT
 	}
-	if b.pos == 0 && !b.add(".", inoOf(d.inode), DT_DIR, 1) {
+	if b.pos == 0 && !b.add(".", inoOf(d.inode), abi.DT_DIR, 1) {
 		return abi.OK
 	}
-	if b.pos == 1 && !b.add("..", inoOf(d.parentForList().inode), DT_DIR, 2) {
+	if b.pos == 1 && !b.add("..", inoOf(d.parentForList().inode), abi.DT_DIR, 2) {
 		return abi.OK
 	}
 	d.mu.RLock()

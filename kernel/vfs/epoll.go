@@ -21,10 +21,10 @@ type EpollEvent struct {
 const epollEventSize = 12
 
 // epollFlags are the bits of EpollEvent.Events that are not events.
-const epollFlags = EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE
+const epollFlags = abi.EPOLLET | abi.EPOLLONESHOT | abi.EPOLLWAKEUP | abi.EPOLLEXCLUSIVE
 
 // alwaysEvents are reported whether asked for or not, epoll_ctl(2).
-const alwaysEvents = POLLERR | POLLHUP
+const alwaysEvents = abi.POLLERR | abi.POLLHUP
 
 // itemEvents is what every item listens for; NotifyEvent picks what it was asked
 // for, which may change without registering anew.
@@ -231,9 +231,9 @@ func (ep *Epoll) collect(v *usermem.Vec, max int) (int, abi.Errno) {
 		}
 		n++
 		switch e := it.events.Load(); {
-		case e&EPOLLONESHOT != 0:
+		case e&abi.EPOLLONESHOT != 0:
 			it.events.Store(e & epollFlags)
-		case e&EPOLLET == 0:
+		case e&abi.EPOLLET == 0:
 			ep.push(it, false)
 		}
 	}

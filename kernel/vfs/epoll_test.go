@@ -44,7 +44,7 @@ func TestEpollNoLostEdge(t *testing.T) {
 	for i := range fds {
 		fd, d := eventFor(t, tab, abi.O_NONBLOCK)
 		fds[i] = d
-		must(t, "add", tab.EpollControl(epfd, EPOLL_CTL_ADD, fd, &EpollEvent{POLLIN | EPOLLET, uint64(i)}), abi.OK)
+		must(t, "add", tab.EpollControl(epfd, abi.EPOLL_CTL_ADD, fd, &EpollEvent{abi.POLLIN | abi.EPOLLET, uint64(i)}), abi.OK)
 	}
 	var sum atomic.Uint64
 	var wg, writers sync.WaitGroup
@@ -100,7 +100,7 @@ func TestEpollNoLostEdge(t *testing.T) {
 	}
 	// A level-triggered item that nobody clears ends all readers.
 	fd, d := eventFor(t, tab, 0)
-	must(t, "add", tab.EpollControl(epfd, EPOLL_CTL_ADD, fd, &EpollEvent{POLLIN, 99}), abi.OK)
+	must(t, "add", tab.EpollControl(epfd, abi.EPOLL_CTL_ADD, fd, &EpollEvent{abi.POLLIN, 99}), abi.OK)
 	var s sleeper
 	d.Write(&s, vec(word8(1)))
 	wg.Wait()
@@ -136,9 +136,9 @@ func TestEpollCloseRaces(t *testing.T) {
 						tab.Close(fd)
 					}
 				case 4, 5:
-					tab.EpollControl(fd, EPOLL_CTL_ADD, int32(rng.Intn(24)), &EpollEvent{uint32(POLLIN | POLLOUT | rng.Intn(2)<<31), uint64(fd)})
+					tab.EpollControl(fd, abi.EPOLL_CTL_ADD, int32(rng.Intn(24)), &EpollEvent{uint32(abi.POLLIN | abi.POLLOUT | rng.Intn(2)<<31), uint64(fd)})
 				case 6:
-					tab.EpollControl(fd, 2+rng.Intn(2), int32(rng.Intn(24)), &EpollEvent{POLLIN, uint64(fd)})
+					tab.EpollControl(fd, 2+rng.Intn(2), int32(rng.Intn(24)), &EpollEvent{abi.POLLIN, uint64(fd)})
 				case 7:
 					if d, e := tab.Get(fd); e == abi.OK {
 						if ep, e := EpollOf(d); e == abi.OK {
@@ -171,8 +171,8 @@ func TestEpollNesting(t *testing.T) {
 	for i := range fds {
 		fds[i], eps[i] = epollFor(t, tab)
 	}
-	ev := &EpollEvent{POLLIN, 7}
-	add := func(i, j int) abi.Errno { return tab.EpollControl(fds[i], EPOLL_CTL_ADD, fds[j], ev) }
+	ev := &EpollEvent{abi.POLLIN, 7}
+	add := func(i, j int) abi.Errno { return tab.EpollControl(fds[i], abi.EPOLL_CTL_ADD, fds[j], ev) }
 	must(t, "itself", add(0, 0), abi.EINVAL)
 	for i := range 4 {
 		must(t, "chain", add(i, i+1), abi.OK)
@@ -183,7 +183,7 @@ func TestEpollNesting(t *testing.T) {
 	must(t, "short cycle", add(1, 0), abi.ELOOP)
 	// An event at the bottom shows at the top.
 	fd, d := eventFor(t, tab, 0)
-	must(t, "bottom", tab.EpollControl(fds[4], EPOLL_CTL_ADD, fd, ev), abi.OK)
+	must(t, "bottom", tab.EpollControl(fds[4], abi.EPOLL_CTL_ADD, fd, ev), abi.OK)
 	var s sleeper
 	buf := make([]byte, 12)
 	if n, _ := eps[0].Wait(&s, vec(buf), 1, Immediate); n != 0 {
@@ -198,7 +198,7 @@ func TestEpollNesting(t *testing.T) {
 		t.Error("it is over")
 	}
 	// Removing a link makes room again.
-	must(t, "cut", tab.EpollControl(fds[1], EPOLL_CTL_DEL, fds[2], ev), abi.OK)
+	must(t, "cut", tab.EpollControl(fds[1], abi.EPOLL_CTL_DEL, fds[2], ev), abi.OK)
 	must(t, "cycle no more", add(4, 0), abi.OK)
 	must(t, "cycle the other way", add(1, 2), abi.ELOOP)
 	// A wide graph is looked at once per instance: this ends at once.
@@ -212,7 +212,7 @@ func TestEpollNesting(t *testing.T) {
 	for r := range 3 {
 		for _, a := range rows[r] {
 			for _, b := range rows[r+1] {
-				must(t, "wide", tab.EpollControl(a, EPOLL_CTL_ADD, b, ev), abi.OK)
+				must(t, "wide", tab.EpollControl(a, abi.EPOLL_CTL_ADD, b, ev), abi.OK)
 			}
 		}
 	}
@@ -230,7 +230,7 @@ func TestEpollErrors(t *testing.T) {
 	epfd, ep := epollFor(t, tab)
 	fd, _ := eventFor(t, tab, 0)
 	f, _ := tab.Install(NewDescription(&noPoll{}, 0), false)
-	ev := &EpollEvent{POLLIN, 0}
+	ev := &EpollEvent{abi.POLLIN, 0}
 	var s sleeper
 	for _, x := range []struct {
 		what   string
@@ -238,11 +238,11 @@ func TestEpollErrors(t *testing.T) {
 		op     int
 		want   abi.Errno
 	}{
-		{"bad instance", 99, fd, EPOLL_CTL_ADD, abi.EBADF}, {"bad descriptor", epfd, 99, EPOLL_CTL_ADD, abi.EBADF},
-		{"no instance", fd, epfd, EPOLL_CTL_ADD, abi.EINVAL}, {"regular file", epfd, f, EPOLL_CTL_ADD, abi.EPERM},
-		{"modify", epfd, fd, EPOLL_CTL_MOD, abi.ENOENT}, {"delete", epfd, fd, EPOLL_CTL_DEL, abi.ENOENT},
-		{"add", epfd, fd, EPOLL_CTL_ADD, abi.OK}, {"add again", epfd, fd, EPOLL_CTL_ADD, abi.EEXIST},
-		{"operation", epfd, fd, 9, abi.EINVAL}, {"delete", epfd, fd, EPOLL_CTL_DEL, abi.OK},
+		{"bad instance", 99, fd, abi.EPOLL_CTL_ADD, abi.EBADF}, {"bad descriptor", epfd, 99, abi.EPOLL_CTL_ADD, abi.EBADF},
+		{"no instance", fd, epfd, abi.EPOLL_CTL_ADD, abi.EINVAL}, {"regular file", epfd, f, abi.EPOLL_CTL_ADD, abi.EPERM},
+		{"modify", epfd, fd, abi.EPOLL_CTL_MOD, abi.ENOENT}, {"delete", epfd, fd, abi.EPOLL_CTL_DEL, abi.ENOENT},
+		{"add", epfd, fd, abi.EPOLL_CTL_ADD, abi.OK}, {"add again", epfd, fd, abi.EPOLL_CTL_ADD, abi.EEXIST},
+		{"operation", epfd, fd, 9, abi.EINVAL}, {"delete", epfd, fd, abi.EPOLL_CTL_DEL, abi.OK},
 	} {
 		must(t, x.what, tab.EpollControl(x.ep, x.op, x.fd, ev), x.want)
 	}
@@ -274,7 +274,7 @@ func TestEpollFault(t *testing.T) {
 	var s sleeper
 	for i := range uint64(3) {
 		fd, d := eventFor(t, tab, 0)
-		must(t, "add", tab.EpollControl(epfd, EPOLL_CTL_ADD, fd, &EpollEvent{POLLIN | EPOLLET, i}), abi.OK)
+		must(t, "add", tab.EpollControl(epfd, abi.EPOLL_CTL_ADD, fd, &EpollEvent{abi.POLLIN | abi.EPOLLET, i}), abi.OK)
 		d.Write(&s, vec(word8(1)))
 	}
 	short := make([]byte, 12) // room for one of three: the next one faults
@@ -356,7 +356,7 @@ func TestEventFDBlocking(t *testing.T) {
 
 func TestTimerFD(t *testing.T) {
 	var s sleeper
-	d, e := NewTimerFD(CLOCK_MONOTONIC, 0)
+	d, e := NewTimerFD(abi.CLOCK_MONOTONIC, 0)
 	must(t, "create", e, abi.OK)
 	ms := func(n int64) abi.Timespec { return timespec(n * 1e6) }
 	read := func() uint64 {
@@ -400,7 +400,7 @@ func TestTimerFD(t *testing.T) {
 	}
 	d.flags.And(^uint32(abi.O_NONBLOCK))
 	past := timespec(Monotonic() - 35e6)
-	must(t, "absolute, past", SetTimerFD(d, TFD_TIMER_ABSTIME, &TimerSpec{Value: past, Interval: ms(10)}, nil), abi.OK)
+	must(t, "absolute, past", SetTimerFD(d, abi.TFD_TIMER_ABSTIME, &TimerSpec{Value: past, Interval: ms(10)}, nil), abi.OK)
 	if n := read(); n < 4 {
 		t.Error("absolute in the past:", n)
 	}
@@ -410,7 +410,7 @@ func TestTimerFD(t *testing.T) {
 	} {
 		must(t, "malformed", SetTimerFD(d, 0, &x, nil), abi.EINVAL)
 	}
-	must(t, "cancel on set", SetTimerFD(d, TFD_TIMER_CANCEL_ON_SET, &TimerSpec{}, nil), abi.EINVAL)
+	must(t, "cancel on set", SetTimerFD(d, abi.TFD_TIMER_CANCEL_ON_SET, &TimerSpec{}, nil), abi.EINVAL)
 	if _, e := d.Read(&s, vec(make([]byte, 7))); e != abi.EINVAL {
 		t.Error("short read:", e)
 	}
@@ -429,9 +429,9 @@ func TestTimerFD(t *testing.T) {
 	defer func() { Realtime = real }()
 	var offset atomic.Int64
 	Realtime = func() int64 { return real() + offset.Load() }
-	d, _ = NewTimerFD(CLOCK_REALTIME, 0)
+	d, _ = NewTimerFD(abi.CLOCK_REALTIME, 0)
 	at := Realtime() + 20e6
-	SetTimerFD(d, TFD_TIMER_ABSTIME, &TimerSpec{Value: timespec(at)}, nil)
+	SetTimerFD(d, abi.TFD_TIMER_ABSTIME, &TimerSpec{Value: timespec(at)}, nil)
 	offset.Store(-30e6)
 	read()
 	if Realtime() < at {
@@ -446,8 +446,8 @@ func TestPollSleeps(t *testing.T) {
 	var s sleeper
 	r, w := pipeFor(t, 0)
 	fds, _ := tab.InstallPair(r, w, false)
-	set := []PollFD{{FD: fds[0], Events: POLLIN}, {FD: -5}, {FD: 77}}
-	if n, e := p.Poll(&s, tab, set, wait.Forever); n != 1 || e != abi.OK || set[2].Revents != POLLNVAL {
+	set := []PollFD{{FD: fds[0], Events: abi.POLLIN}, {FD: -5}, {FD: 77}}
+	if n, e := p.Poll(&s, tab, set, wait.Forever); n != 1 || e != abi.OK || set[2].Revents != abi.POLLNVAL {
 		t.Error(n, e, set)
 	}
 	set = set[:2]
@@ -456,7 +456,7 @@ func TestPollSleeps(t *testing.T) {
 		t.Error("deadline:", n, e)
 	}
 	time.AfterFunc(10*time.Millisecond, func() { w.Write(new(sleeper), vec([]byte("x"))) })
-	if n, e := p.Poll(&s, tab, set, wait.Forever); n != 1 || e != abi.OK || set[0].Revents != POLLIN {
+	if n, e := p.Poll(&s, tab, set, wait.Forever); n != 1 || e != abi.OK || set[0].Revents != abi.POLLIN {
 		t.Error(n, e, set)
 	}
 	if !r.File().(*pipeEnd).p.readQ.IsEmpty() {

@@ -43,19 +43,19 @@ func (t *Table) EpollControl(epfd int32, op int, fd int32, ev *EpollEvent) abi.E
 		return abi.EINVAL
 	}
 	child, _ := d.file.(*Epoll)
-	if op != EPOLL_CTL_DEL && ev.Events&EPOLLEXCLUSIVE != 0 {
-		const fine = POLLIN | POLLOUT | alwaysEvents | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE
-		if op == EPOLL_CTL_MOD || child != nil || ev.Events&^fine != 0 {
+	if op != abi.EPOLL_CTL_DEL && ev.Events&abi.EPOLLEXCLUSIVE != 0 {
+		const fine = abi.POLLIN | abi.POLLOUT | alwaysEvents | abi.EPOLLWAKEUP | abi.EPOLLET | abi.EPOLLEXCLUSIVE
+		if op == abi.EPOLL_CTL_MOD || child != nil || ev.Events&^fine != 0 {
 			return abi.EINVAL
 		}
 	}
 	key := epollKey{fd, d}
 	switch op {
-	case EPOLL_CTL_ADD:
+	case abi.EPOLL_CTL_ADD:
 		return ep.add(key, child, ev)
-	case EPOLL_CTL_MOD:
+	case abi.EPOLL_CTL_MOD:
 		return ep.modify(key, ev)
-	case EPOLL_CTL_DEL:
+	case abi.EPOLL_CTL_DEL:
 		return ep.delete(key)
 	}
 	return abi.EINVAL
@@ -123,7 +123,7 @@ func (ep *Epoll) modify(key epollKey, ev *EpollEvent) abi.Errno {
 	if it == nil {
 		return abi.ENOENT
 	}
-	if it.events.Load()&EPOLLEXCLUSIVE != 0 {
+	if it.events.Load()&abi.EPOLLEXCLUSIVE != 0 {
 		return abi.EINVAL
 	}
 	it.data = ev.Data

@@ -24,10 +24,10 @@ const eventMax = 1<<64 - 2
 // NewEventFD is eventfd2(2), flags EFD_SEMAPHORE and O_NONBLOCK (EFD_CLOEXEC is
 // the descriptor's).
 func NewEventFD(initial uint32, flags uint32) (*Description, abi.Errno) {
-	if flags&^(EFD_SEMAPHORE|abi.O_NONBLOCK|abi.O_CLOEXEC) != 0 {
+	if flags&^(abi.EFD_SEMAPHORE|abi.O_NONBLOCK|abi.O_CLOEXEC) != 0 {
 		return nil, abi.EINVAL
 	}
-	f := &eventFD{semaphore: flags&EFD_SEMAPHORE != 0, ino: NewIno()}
+	f := &eventFD{semaphore: flags&abi.EFD_SEMAPHORE != 0, ino: NewIno()}
 	f.n.Store(uint64(initial))
 	return NewDescription(f, abi.O_RDWR|flags&abi.O_NONBLOCK), abi.OK
 }

@@ -63,7 +63,7 @@ func TestFaults(t *testing.T) {
 	check("read", n, e, 8192, abi.OK)
 	n, e = d.Pread(user(8192, 1), 0)
 	check("read to nowhere", n, e, 0, abi.EFAULT)
-	d.Lseek(0, vfs.SEEK_SET)
+	d.Lseek(0, abi.SEEK_SET)
 	d.Read(&w, user(8000, 500))
 	if d.Position() != 192 {
 		t.Error("position after a short read:", d.Position())
@@ -113,24 +113,24 @@ func TestFaults(t *testing.T) {
 
 	// ioctl numbers that every file knows.
 	fd := open(t, c, "/a/f", 0)
-	if _, e := c.Ioctl(fd, vfs.FIONREAD, userBase); e != abi.OK || mem[0] != 10000&0xff || mem[1] != 10000>>8 {
+	if _, e := c.Ioctl(fd, abi.FIONREAD, userBase); e != abi.OK || mem[0] != 10000&0xff || mem[1] != 10000>>8 {
 		t.Error("FIONREAD:", e, mem[:4])
 	}
-	if _, e := c.Ioctl(fd, vfs.FIONREAD, 0x1000); e != abi.EFAULT {
+	if _, e := c.Ioctl(fd, abi.FIONREAD, 0x1000); e != abi.EFAULT {
 		t.Error("FIONREAD to nowhere:", e)
 	}
 	mem[0], mem[1] = 1, 0
 	g, _ := c.Files.Get(fd)
-	if _, e := c.Ioctl(fd, vfs.FIONBIO, userBase); e != abi.OK || g.Flags()&abi.O_NONBLOCK == 0 {
+	if _, e := c.Ioctl(fd, abi.FIONBIO, userBase); e != abi.OK || g.Flags()&abi.O_NONBLOCK == 0 {
 		t.Error("FIONBIO:", e)
 	}
-	if _, e := c.Ioctl(fd, vfs.FIOCLEX, 0); e != abi.OK {
+	if _, e := c.Ioctl(fd, abi.FIOCLEX, 0); e != abi.OK {
 		t.Error("FIOCLEX:", e)
 	}
 	if on, _ := c.Files.Cloexec(fd); !on {
 		t.Error("FIOCLEX had no effect")
 	}
-	for cmd, want := range map[uint32]abi.Errno{vfs.FIOASYNC: abi.ENOTTY, 0x5401: abi.ENOTTY, 0xdeadbeef: abi.ENOTTY} {
+	for cmd, want := range map[uint32]abi.Errno{abi.FIOASYNC: abi.ENOTTY, 0x5401: abi.ENOTTY, 0xdeadbeef: abi.ENOTTY} {
 		if _, e := c.Ioctl(fd, cmd, userBase); e != want {
 			t.Errorf("ioctl %#x: %v", cmd, e)
 		}

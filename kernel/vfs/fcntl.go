@@ -76,10 +76,10 @@ func (t *Table) Dup3(oldfd, newfd int32, cloexec, same bool) (int32, abi.Errno) 
 // table has one user, which is the case: threads cannot leave it; with more
 // than one thread it answers EINVAL rather than close files of the others.
 func (t *Table) CloseRange(first, last uint32, flags uint32, alone bool) abi.Errno {
-	if flags&^(CLOSE_RANGE_UNSHARE|CLOSE_RANGE_CLOEXEC) != 0 || first > last {
+	if flags&^(abi.CLOSE_RANGE_UNSHARE|abi.CLOSE_RANGE_CLOEXEC) != 0 || first > last {
 		return abi.EINVAL
 	}
-	if flags&CLOSE_RANGE_UNSHARE != 0 && !alone {
+	if flags&abi.CLOSE_RANGE_UNSHARE != 0 && !alone {
 		return abi.EINVAL
 	}
 	for fd := uint64(first); fd <= uint64(last); fd++ {
@@ -88,7 +88,7 @@ func (t *Table) CloseRange(first, last uint32, flags uint32, alone bool) abi.Err
 			break
 		}
 		fd = uint64(next)
-		if flags&CLOSE_RANGE_CLOEXEC == 0 {
+		if flags&abi.CLOSE_RANGE_CLOEXEC == 0 {
 			t.Close(next)
 			continue
 		}
@@ -133,39 +133,39 @@ func (t *Table) has(fd int32) bool {
 // them.
 func (t *Table) Fcntl(fd int32, cmd int, arg uint64) (int, abi.Errno) {
 	switch cmd {
-	case F_DUPFD, F_DUPFD_CLOEXEC:
-		n, e := t.Dup(fd, uint64(uint32(arg)), cmd == F_DUPFD_CLOEXEC)
+	case abi.F_DUPFD, abi.F_DUPFD_CLOEXEC:
+		n, e := t.Dup(fd, uint64(uint32(arg)), cmd == abi.F_DUPFD_CLOEXEC)
 		return int(n), e
-	case F_GETFD:
+	case abi.F_GETFD:
 		on, e := t.Cloexec(fd)
 		if on {
-			return FD_CLOEXEC, e
+			return abi.FD_CLOEXEC, e
 		}
 		return 0, e
-	case F_SETFD:
-		return 0, t.SetCloexec(fd, arg&FD_CLOEXEC != 0)
+	case abi.F_SETFD:
+		return 0, t.SetCloexec(fd, arg&abi.FD_CLOEXEC != 0)
 	}
 	d, e := t.GetAny(fd)
 	if e != abi.OK {
 		return 0, e
 	}
 	defer d.Unref()
-	if cmd == F_GETFL {
+	if cmd == abi.F_GETFL {
 		return int(d.flags.Load()), abi.OK
 	}
 	if d.flags.Load()&abi.O_PATH != 0 {
 		return 0, abi.EBADF
 	}
-	if cmd == F_SETFL {
+	if cmd == abi.F_SETFL {
 		return 0, d.SetFlags(uint32(arg))
 	}
-	if cmd == F_ADD_SEALS && !d.Writable() {
+	if cmd == abi.F_ADD_SEALS && !d.Writable() {
 		return 0, abi.EPERM
 	}
 	if c, ok := d.file.(Controller); ok {
 		return c.Fcntl(cmd, arg)
 	}
-	if cmd == F_GETPIPE_SZ || cmd == F_SETPIPE_SZ {
+	if cmd == abi.F_GETPIPE_SZ || cmd == abi.F_SETPIPE_SZ {
 		return 0, abi.EBADF
 	}
 	return 0, abi.EINVAL
@@ -199,14 +199,14 @@ func (c *Context) Ioctl(fd int32, cmd uint32, arg uintptr) (uintptr, abi.Errno) 
 	}
 	defer d.Unref()
 	switch cmd {
-	case FIOCLEX, FIONCLEX:
-		return 0, c.Files.SetCloexec(fd, cmd == FIOCLEX)
-	case FIONBIO, FIOASYNC:
+	case abi.FIOCLEX, abi.FIONCLEX:
+		return 0, c.Files.SetCloexec(fd, cmd == abi.FIOCLEX)
+	case abi.FIONBIO, abi.FIOASYNC:
 		on, e := usermem.Load32(arg)
 		if e != abi.OK {
 			return 0, e
 		}
-		if cmd == FIOASYNC {
+		if cmd == abi.FIOASYNC {
 			if on != 0 {
 				return 0, abi.ENOTTY // no file here sends SIGIO
 			}
@@ -218,7 +218,7 @@ func (c *Context) Ioctl(fd int32, cmd uint32, arg uintptr) (uintptr, abi.Errno) 
 			d.flags.And(^uint32(abi.O_NONBLOCK))
 		}
 		return 0, abi.OK
-	case FIONREAD:
+	case abi.FIONREAD:
 		var st abi.Stat
 		if e := d.file.Stat(&st); e == abi.OK && isReg(st.Mode) {
 			d.mu.Lock()

@@ -86,7 +86,7 @@ func (c *Context) InotifyAdd(d *Description, path string, mask uint32) (int32, a
 	if mask&abi.IN_ONLYDIR != 0 {
 		flags |= wantDir
 	}
-	e, errno := c.lookup(AT_FDCWD, path, flags)
+	e, errno := c.lookup(abi.AT_FDCWD, path, flags)
 	if errno != abi.OK {
 		return 0, errno
 	}
@@ -221,7 +221,7 @@ func (in *Inotify) Read(v *usermem.Vec, _ int64) (int, abi.Errno) {
 			in.events, in.overflow = nil, false
 		}
 		in.mu.Unlock()
-		var b [inotifyHead + NAME_MAX + 1]byte
+		var b [inotifyHead + abi.NAME_MAX + 1]byte
 		binary.LittleEndian.PutUint32(b[:], uint32(e.wd))
 		binary.LittleEndian.PutUint32(b[4:], e.mask)
 		binary.LittleEndian.PutUint32(b[8:], e.cookie)
@@ -256,7 +256,7 @@ func (in *Inotify) Stat(st *abi.Stat) abi.Errno { return anonStat(st, in.ino) }
 
 // Ioctl knows FIONREAD: the bytes of all events.
 func (in *Inotify) Ioctl(cmd uint32, arg uintptr) (uintptr, abi.Errno) {
-	if cmd != FIONREAD {
+	if cmd != abi.FIONREAD {
 		return 0, abi.ENOTTY
 	}
 	in.mu.Lock()

@@ -16,7 +16,7 @@ import (
 // well formed.
 func TestInotifyRaces(t *testing.T) {
 	c := world(t)
-	must(t, "mkdir", c.Mkdir(vfs.AT_FDCWD, "/mnt/watched", 0o755), abi.OK)
+	must(t, "mkdir", c.Mkdir(abi.AT_FDCWD, "/mnt/watched", 0o755), abi.OK)
 	const head = 16 // struct inotify_event
 	var changers, readers sync.WaitGroup
 	stop := make(chan struct{})
@@ -27,14 +27,14 @@ func TestInotifyRaces(t *testing.T) {
 			var w wait.Waiter
 			a, b := "/mnt/watched/a"+strconv.Itoa(g), "/mnt/watched/b"+strconv.Itoa(g)
 			for range 500 {
-				d, e := c.OpenFile(&w, vfs.AT_FDCWD, a, abi.O_CREAT|abi.O_RDWR, 0o600, 0)
+				d, e := c.OpenFile(&w, abi.AT_FDCWD, a, abi.O_CREAT|abi.O_RDWR, 0o600, 0)
 				if e != abi.OK {
 					t.Error(e)
 					return
 				}
 				d.Write(&w, vec([]byte("x")))
-				c.Rename(vfs.AT_FDCWD, a, vfs.AT_FDCWD, b, 0)
-				c.Unlink(vfs.AT_FDCWD, b)
+				c.Rename(abi.AT_FDCWD, a, abi.AT_FDCWD, b, 0)
+				c.Unlink(abi.AT_FDCWD, b)
 				d.Unref()
 			}
 		}()
@@ -94,7 +94,7 @@ func TestSizeLimit(t *testing.T) {
 	var w wait.Waiter
 	defer vfs.SetSizeLimit(^uint64(0))
 	vfs.SetSizeLimit(100)
-	d, e := c.OpenFile(&w, vfs.AT_FDCWD, "/mnt/limited", abi.O_CREAT|abi.O_RDWR, 0o600, 0)
+	d, e := c.OpenFile(&w, abi.AT_FDCWD, "/mnt/limited", abi.O_CREAT|abi.O_RDWR, 0o600, 0)
 	if e != abi.OK {
 		t.Fatal(e)
 	}
@@ -137,7 +137,7 @@ func TestTee(t *testing.T) {
 		big[i] = byte(i / 7)
 	}
 	wr.Write(&w, vec(big))
-	if n, e := r.Tee(&w, v, wr2, 1<<20, vfs.SPLICE_F_NONBLOCK); n != 50000 || e != abi.OK {
+	if n, e := r.Tee(&w, v, wr2, 1<<20, abi.SPLICE_F_NONBLOCK); n != 50000 || e != abi.OK {
 		t.Error("tee:", n, e)
 	}
 	got := make([]byte, 60000)

@@ -106,12 +106,12 @@ func (t *lockTable) EventUnregister(e *waiter.Entry) { t.changed.EventUnregister
 
 // Flock is flock(2).
 func (d *Description) Flock(w *wait.Waiter, op int) abi.Errno {
-	switch op &^ LOCK_NB {
-	case LOCK_SH, LOCK_EX, LOCK_UN:
+	switch op &^ abi.LOCK_NB {
+	case abi.LOCK_SH, abi.LOCK_EX, abi.LOCK_UN:
 	default:
 		return abi.EINVAL
 	}
-	if op&LOCK_NB != 0 || op&LOCK_UN != 0 {
+	if op&abi.LOCK_NB != 0 || op&abi.LOCK_UN != 0 {
 		return fileLocks.flock(d, op)
 	}
 	_, e := w.Retry(&fileLocks, waiter.EventOut, wait.Forever, func() (int, abi.Errno) {
@@ -135,18 +135,18 @@ func (t *lockTable) flock(d *Description, op int) abi.Errno {
 			break
 		}
 	}
-	if op&LOCK_UN != 0 {
+	if op&abi.LOCK_UN != 0 {
 		return abi.OK
 	}
 	for i := range l.flocks {
-		if op&LOCK_EX != 0 || l.flocks[i].exclusive {
+		if op&abi.LOCK_EX != 0 || l.flocks[i].exclusive {
 			return abi.EAGAIN
 		}
 	}
 	if t.n.Load() >= maxLocks {
 		return abi.ENOLCK
 	}
-	l.flocks = append(l.flocks, flock{owner: d, exclusive: op&LOCK_EX != 0})
+	l.flocks = append(l.flocks, flock{owner: d, exclusive: op&abi.LOCK_EX != 0})
 	t.n.Add(1)
 	return abi.OK
 }

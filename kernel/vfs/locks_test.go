@@ -25,17 +25,17 @@ func TestFlock(t *testing.T) {
 		i, op int
 		want  abi.Errno
 	}{
-		{0, LOCK_SH, abi.OK}, {1, LOCK_SH, abi.OK}, {2, LOCK_EX | LOCK_NB, abi.EAGAIN}, {0, LOCK_UN, abi.OK},
-		{1, LOCK_EX | LOCK_NB, abi.OK}, {0, LOCK_SH | LOCK_NB, abi.EAGAIN}, {1, LOCK_SH, abi.OK}, {0, LOCK_SH, abi.OK},
-		{0, 0, abi.EINVAL}, {0, LOCK_SH | LOCK_EX, abi.EINVAL}, {1, LOCK_UN, abi.OK}, {1, LOCK_UN, abi.OK},
+		{0, abi.LOCK_SH, abi.OK}, {1, abi.LOCK_SH, abi.OK}, {2, abi.LOCK_EX | abi.LOCK_NB, abi.EAGAIN}, {0, abi.LOCK_UN, abi.OK},
+		{1, abi.LOCK_EX | abi.LOCK_NB, abi.OK}, {0, abi.LOCK_SH | abi.LOCK_NB, abi.EAGAIN}, {1, abi.LOCK_SH, abi.OK}, {0, abi.LOCK_SH, abi.OK},
+		{0, 0, abi.EINVAL}, {0, abi.LOCK_SH | abi.LOCK_EX, abi.EINVAL}, {1, abi.LOCK_UN, abi.OK}, {1, abi.LOCK_UN, abi.OK},
 	} {
 		must(t, "flock", d[x.i].Flock(&s, x.op), x.want)
 	}
 	// A waiter gets it when the holder is closed; a signal ends the wait.
 	time.AfterFunc(10*time.Millisecond, d[0].Unref)
-	must(t, "wait", d[2].Flock(&s, LOCK_EX), abi.OK)
+	must(t, "wait", d[2].Flock(&s, abi.LOCK_EX), abi.OK)
 	time.AfterFunc(10*time.Millisecond, func() { s.Pending.Store(1); s.Unpark() })
-	must(t, "signal", d[1].Flock(&s, LOCK_EX), abi.ERESTARTSYS)
+	must(t, "signal", d[1].Flock(&s, abi.LOCK_EX), abi.ERESTARTSYS)
 	d[1].Unref()
 	d[2].Unref()
 	if n := fileLocks.n.Load(); n != 0 || len(fileLocks.files) != 0 {
@@ -156,7 +156,7 @@ func TestManyRecordLocks(t *testing.T) {
 		}
 	}
 	must(t, "one more", d[0].SetLock(&s, one(maxLocks), false), abi.ENOLCK)
-	must(t, "flock", d[0].Flock(&s, LOCK_EX|LOCK_NB), abi.ENOLCK)
+	must(t, "flock", d[0].Flock(&s, abi.LOCK_EX|abi.LOCK_NB), abi.ENOLCK)
 	must(t, "cut in two", d[0].SetLock(&s, &RecordLock{Start: 2, End: 2, Unlock: true}, false), abi.ENOLCK)
 	must(t, "shorter", d[0].SetLock(&s, &RecordLock{Start: 4, End: 4, Unlock: true}, false), abi.OK)
 	must(t, "another's", d[1].SetLock(&s, &RecordLock{Start: 10*maxLocks - 10, End: 10*maxLocks - 10, OFD: true}, false), abi.EAGAIN)

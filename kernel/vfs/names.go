@@ -56,7 +56,7 @@ func (c *Context) Symlink(target string, dirfd int32, path string) abi.Errno {
 	if target == "" {
 		return abi.ENOENT
 	}
-	if len(target) >= PATH_MAX {
+	if len(target) >= abi.PATH_MAX {
 		return abi.ENAMETOOLONG
 	}
 	_, e := c.makeNode(dirfd, path, &NewNode{Mode: abi.S_IFLNK | 0o777, Target: cloneName(target)})
@@ -66,7 +66,7 @@ func (c *Context) Symlink(target string, dirfd int32, path string) abi.Errno {
 // BindSocket makes the name of a socket, bind(2) on AF_UNIX: EADDRINUSE if the
 // path exists. socket is what LookupSocket then finds.
 func (c *Context) BindSocket(path string, mode uint32, socket any) (*Dentry, abi.Errno) {
-	d, e := c.makeNode(AT_FDCWD, path, &NewNode{Mode: abi.S_IFSOCK | mode&modeBits&^c.umask.Load(), Socket: socket})
+	d, e := c.makeNode(abi.AT_FDCWD, path, &NewNode{Mode: abi.S_IFSOCK | mode&modeBits&^c.umask.Load(), Socket: socket})
 	if e == abi.EEXIST {
 		e = abi.EADDRINUSE
 	}
@@ -76,7 +76,7 @@ func (c *Context) BindSocket(path string, mode uint32, socket any) (*Dentry, abi
 // LookupSocket finds what is bound to a path, connect(2) on AF_UNIX:
 // ECONNREFUSED if it is no socket.
 func (c *Context) LookupSocket(path string) (any, abi.Errno) {
-	d, e := c.lookup(AT_FDCWD, path, followLast)
+	d, e := c.lookup(abi.AT_FDCWD, path, followLast)
 	if e != abi.OK {
 		return nil, e
 	}
@@ -115,14 +115,14 @@ func (c *Context) makeNode(dirfd int32, path string, n *NewNode) (*Dentry, abi.E
 
 // Link is linkat(2); flags are AT_SYMLINK_FOLLOW and AT_EMPTY_PATH.
 func (c *Context) Link(olddir int32, oldpath string, newdir int32, newpath string, flags uint32) abi.Errno {
-	if flags&^(AT_SYMLINK_FOLLOW|AT_EMPTY_PATH) != 0 {
+	if flags&^(abi.AT_SYMLINK_FOLLOW|abi.AT_EMPTY_PATH) != 0 {
 		return abi.EINVAL
 	}
 	walkFlags := uint32(0)
-	if flags&AT_SYMLINK_FOLLOW != 0 {
+	if flags&abi.AT_SYMLINK_FOLLOW != 0 {
 		walkFlags |= followLast
 	}
-	if flags&AT_EMPTY_PATH != 0 {
+	if flags&abi.AT_EMPTY_PATH != 0 {
 		walkFlags |= emptyPath
 	}
 	old, e := c.lookup(olddir, oldpath, walkFlags)

@@ -30,12 +30,12 @@ func (c *Context) Open(w *wait.Waiter, dirfd int32, path string, flags, mode uin
 
 // Open2 is openat2(2), which refuses what it does not know.
 func (c *Context) Open2(w *wait.Waiter, dirfd int32, path string, how *OpenHow) (int32, abi.Errno) {
-	const resolveKnown = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT
-	if how.Resolve&RESOLVE_CACHED != 0 {
+	const resolveKnown = abi.RESOLVE_NO_XDEV | abi.RESOLVE_NO_MAGICLINKS | abi.RESOLVE_NO_SYMLINKS | abi.RESOLVE_BENEATH | abi.RESOLVE_IN_ROOT
+	if how.Resolve&abi.RESOLVE_CACHED != 0 {
 		return 0, abi.EAGAIN // what it may always answer: "not without blocking"
 	}
 	if how.Flags&^openKnown != 0 || how.Mode&^0o7777 != 0 || how.Resolve&^resolveKnown != 0 ||
-		how.Resolve&(RESOLVE_BENEATH|RESOLVE_IN_ROOT) == RESOLVE_BENEATH|RESOLVE_IN_ROOT ||
+		how.Resolve&(abi.RESOLVE_BENEATH|abi.RESOLVE_IN_ROOT) == abi.RESOLVE_BENEATH|abi.RESOLVE_IN_ROOT ||
 		how.Flags&(abi.O_CREAT|tmpfileBit) == 0 && how.Mode != 0 {
 		return 0, abi.EINVAL
 	}
@@ -44,8 +44,8 @@ func (c *Context) Open2(w *wait.Waiter, dirfd int32, path string, how *OpenHow) 
 	}
 	resolve := uint32(0)
 	for _, r := range [...]struct{ bit, flag uint32 }{
-		{RESOLVE_NO_XDEV, noXdev}, {RESOLVE_NO_MAGICLINKS, noMagicLinks}, {RESOLVE_NO_SYMLINKS, noSymlinks},
-		{RESOLVE_BENEATH, beneath}, {RESOLVE_IN_ROOT, inRoot},
+		{abi.RESOLVE_NO_XDEV, noXdev}, {abi.RESOLVE_NO_MAGICLINKS, noMagicLinks}, {abi.RESOLVE_NO_SYMLINKS, noSymlinks},
+		{abi.RESOLVE_BENEATH, beneath}, {abi.RESOLVE_IN_ROOT, inRoot},
 	} {
 		if uint32(how.Resolve)&r.bit != 0 {
 			resolve |= r.flag
@@ -62,7 +62,7 @@ func (c *Context) openFD(w *wait.Waiter, dirfd int32, path string, flags, mode, 
 	if path == "" {
 		return 0, abi.ENOENT
 	}
-	if len(path) >= PATH_MAX {
+	if len(path) >= abi.PATH_MAX {
 		return 0, abi.ENAMETOOLONG
 	}
 	fd, e := c.Files.Reserve()

@@ -193,7 +193,7 @@ func TestPipeSize(t *testing.T) {
 	r, w := pipeFor(t, abi.O_NONBLOCK)
 	fd, _ := tab.Install(w, false)
 	var s sleeper
-	if n, e := tab.Fcntl(fd, F_GETPIPE_SZ, 0); n != 65536 || e != abi.OK {
+	if n, e := tab.Fcntl(fd, abi.F_GETPIPE_SZ, 0); n != 65536 || e != abi.OK {
 		t.Error(n, e)
 	}
 	for _, x := range []struct {
@@ -204,17 +204,17 @@ func TestPipeSize(t *testing.T) {
 		{0, 4096, abi.OK}, {4097, 8192, abi.OK}, {1 << 20, 1 << 20, abi.OK}, {1<<20 + 1, 0, abi.EPERM},
 		{1<<31 + 1, 0, abi.EINVAL}, {65536, 65536, abi.OK},
 	} {
-		if n, e := tab.Fcntl(fd, F_SETPIPE_SZ, x.arg); n != x.want || e != x.e {
+		if n, e := tab.Fcntl(fd, abi.F_SETPIPE_SZ, x.arg); n != x.want || e != x.e {
 			t.Errorf("set %d: %d %v, want %d %v", x.arg, n, e, x.want, x.e)
 		}
 	}
 	data := make([]byte, 20000)
 	rand.New(rand.NewSource(1)).Read(data)
 	w.Write(&s, vec(data))
-	if _, e := tab.Fcntl(fd, F_SETPIPE_SZ, 4096); e != abi.EBUSY {
+	if _, e := tab.Fcntl(fd, abi.F_SETPIPE_SZ, 4096); e != abi.EBUSY {
 		t.Error("smaller than what is in it:", e)
 	}
-	if n, e := tab.Fcntl(fd, F_SETPIPE_SZ, 32768); n != 32768 || e != abi.OK {
+	if n, e := tab.Fcntl(fd, abi.F_SETPIPE_SZ, 32768); n != 32768 || e != abi.OK {
 		t.Error(n, e)
 	}
 	got := make([]byte, 20000)

@@ -95,7 +95,7 @@ func PipeStat(st *abi.Stat, ino uint64) abi.Errno {
 
 // Ioctl knows FIONREAD.
 func (f *pipeEnd) Ioctl(cmd uint32, arg uintptr) (uintptr, abi.Errno) {
-	if cmd != FIONREAD {
+	if cmd != abi.FIONREAD {
 		return 0, abi.ENOTTY
 	}
 	return 0, usermem.Store32(arg, uint32(f.p.queued()))
@@ -104,11 +104,11 @@ func (f *pipeEnd) Ioctl(cmd uint32, arg uintptr) (uintptr, abi.Errno) {
 // Fcntl knows the size.
 func (f *pipeEnd) Fcntl(cmd int, arg uint64) (int, abi.Errno) {
 	switch cmd {
-	case F_GETPIPE_SZ:
+	case abi.F_GETPIPE_SZ:
 		f.p.mu.Lock()
 		defer f.p.mu.Unlock()
 		return len(f.p.slots) * pageSize, abi.OK
-	case F_SETPIPE_SZ:
+	case abi.F_SETPIPE_SZ:
 		return f.p.setSize(uint64(uint32(arg)))
 	}
 	return 0, abi.EINVAL

@@ -94,7 +94,7 @@ func (p *Poller) begin(t *Table, fds []PollFD) {
 		}
 		d, e := t.Get(fds[i].FD)
 		if e != abi.OK {
-			fds[i].Revents = POLLNVAL
+			fds[i].Revents = abi.POLLNVAL
 			continue
 		}
 		x.d = d
@@ -138,9 +138,9 @@ func (p *Poller) end() {
 // Events that make a descriptor count in select(2)'s three sets, from the table
 // "Correspondence between select() and poll() notifications" of its man page.
 const (
-	selectIn  = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR
-	selectOut = POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR
-	selectEx  = POLLPRI
+	selectIn  = abi.POLLRDNORM | abi.POLLRDBAND | abi.POLLIN | abi.POLLHUP | abi.POLLERR
+	selectOut = abi.POLLWRBAND | abi.POLLWRNORM | abi.POLLOUT | abi.POLLERR
+	selectEx  = abi.POLLPRI
 )
 
 // Select is select(2) and pselect6(2) on the first n descriptors. The sets are
@@ -181,12 +181,12 @@ func (p *Poller) Select(w *wait.Waiter, t *Table, n int, in, out, ex []uint64, d
 	}
 	got := 0
 	for _, f := range p.fds {
-		if f.Revents&POLLNVAL != 0 {
+		if f.Revents&abi.POLLNVAL != 0 {
 			continue // closed since has saw it
 		}
-		got += mark(in, f.FD, f.Events&POLLIN != 0 && f.Revents&selectIn != 0)
-		got += mark(out, f.FD, f.Events&POLLOUT != 0 && f.Revents&selectOut != 0)
-		got += mark(ex, f.FD, f.Events&POLLPRI != 0 && f.Revents&selectEx != 0)
+		got += mark(in, f.FD, f.Events&abi.POLLIN != 0 && f.Revents&selectIn != 0)
+		got += mark(out, f.FD, f.Events&abi.POLLOUT != 0 && f.Revents&selectOut != 0)
+		got += mark(ex, f.FD, f.Events&abi.POLLPRI != 0 && f.Revents&selectEx != 0)
 	}
 	if cap(p.fds) > keepWatches {
 		p.fds = nil

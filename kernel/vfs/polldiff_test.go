@@ -208,13 +208,13 @@ func (d *pollDiffer) control() (host, ours string) {
 	o, _, _ := d.pick("r w event epoll")
 	op := []int{1, 1, 1, 2, 3, 3, 4}[r.Intn(7)]
 	events := uint32(0)
-	for _, b := range []uint32{POLLIN, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM, POLLPRI, EPOLLET, EPOLLET, EPOLLONESHOT} {
+	for _, b := range []uint32{abi.POLLIN, abi.POLLIN, abi.POLLOUT, abi.POLLRDHUP, abi.POLLRDNORM, abi.POLLWRNORM, abi.POLLPRI, abi.EPOLLET, abi.EPOLLET, abi.EPOLLONESHOT} {
 		if r.Intn(3) == 0 {
 			events |= b
 		}
 	}
 	if r.Intn(12) == 0 {
-		events |= EPOLLEXCLUSIVE
+		events |= abi.EPOLLEXCLUSIVE
 	}
 	what := fmt.Sprintf("ctl %d op %d on %d, %#x ", ep.id, op, o.id, events)
 	ev := make([]byte, 12)
@@ -222,7 +222,7 @@ func (d *pollDiffer) control() (host, ours string) {
 	binary.LittleEndian.PutUint64(ev[4:], uint64(o.id))
 	_, he := sysN(syscall.SYS_EPOLL_CTL, uintptr(ep.host), uintptr(op), uintptr(o.host), bufAddr(ev))
 	e := d.table.EpollControl(ep.ours, op, o.ours, &EpollEvent{events, uint64(o.id)})
-	d.unordered = d.unordered || e == abi.OK && events&EPOLLEXCLUSIVE != 0
+	d.unordered = d.unordered || e == abi.OK && events&abi.EPOLLEXCLUSIVE != 0
 	return what + hostErr(he), what + e.Error()
 }
 
@@ -263,7 +263,7 @@ func (d *pollDiffer) poll() (host, ours string) {
 	op := "poll"
 	for range r.Intn(6) {
 		events := int16(0)
-		for _, e := range []int16{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, POLLPRI, POLLRDHUP} {
+		for _, e := range []int16{abi.POLLIN, abi.POLLOUT, abi.POLLRDNORM, abi.POLLWRNORM, abi.POLLPRI, abi.POLLRDHUP} {
 			if r.Intn(2) == 0 {
 				events |= e
 			}

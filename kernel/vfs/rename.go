@@ -5,7 +5,7 @@ import "skerry/kernel/abi"
 // Rename is renameat2(2). RENAME_WHITEOUT is EINVAL: it is for overlay file
 // systems, of which there are none that can be written.
 func (c *Context) Rename(olddir int32, oldpath string, newdir int32, newpath string, flags uint32) abi.Errno {
-	if flags&^(RENAME_NOREPLACE|RENAME_EXCHANGE) != 0 || flags == RENAME_NOREPLACE|RENAME_EXCHANGE {
+	if flags&^(abi.RENAME_NOREPLACE|abi.RENAME_EXCHANGE) != 0 || flags == abi.RENAME_NOREPLACE|abi.RENAME_EXCHANGE {
 		return abi.EINVAL
 	}
 	var from, to walk
@@ -30,7 +30,7 @@ func (c *Context) Rename(olddir int32, oldpath string, newdir int32, newpath str
 		return abi.EBUSY
 	}
 	if newKind != lastName {
-		if flags&RENAME_NOREPLACE != 0 {
+		if flags&abi.RENAME_NOREPLACE != 0 {
 			return abi.EEXIST
 		}
 		return abi.EBUSY
@@ -91,7 +91,7 @@ func (r *renaming) locked() abi.Errno {
 	if r.to.gone.Load() {
 		return abi.ENOENT
 	}
-	exchange := r.flags&RENAME_EXCHANGE != 0
+	exchange := r.flags&abi.RENAME_EXCHANGE != 0
 	if e := r.check(old, victim, exchange); e != abi.OK {
 		return e
 	}
@@ -121,7 +121,7 @@ func (r *renaming) locked() abi.Errno {
 // check is what Linux asks before it looks at types.
 func (r *renaming) check(old, victim *Dentry, exchange bool) abi.Errno {
 	switch {
-	case victim != nil && r.flags&RENAME_NOREPLACE != 0:
+	case victim != nil && r.flags&abi.RENAME_NOREPLACE != 0:
 		return abi.EEXIST
 	case exchange && victim == nil:
 		return abi.ENOENT

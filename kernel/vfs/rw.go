@@ -138,22 +138,25 @@ func (d *Description) writeAtPos(v *usermem.Vec, flags uint32) (int, abi.Errno) 
 	return n, e
 }
 
+// positioned checks a transfer at off; open says that the description is open for it.
+func (d *Description) positioned(v *usermem.Vec, off int64, open bool) abi.Errno {
+	switch {
+	case off < 0:
+		return abi.EINVAL
+	case !d.seek && d.flags.Load()&abi.O_PATH == 0:
+		return abi.ESPIPE
+	case !d.seek, !open:
+		return abi.EBADF
+	case !inRange(v, off):
+		return abi.EINVAL
+	}
+	return abi.OK
+}
+
 // Pread is pread64(2) and preadv(2): at off, without moving the position.
 func (d *Description) Pread(v *usermem.Vec, off int64) (int, abi.Errno) {
-	if off < 0 {
-		return 0, abi.EINVAL
-	}
-	if !d.seek {
-		if d.flags.Load()&abi.O_PATH != 0 {
-			return 0, abi.EBADF
-		}
-		return 0, abi.ESPIPE
-	}
-	if !d.Readable() {
-		return 0, abi.EBADF
-	}
-	if !inRange(v, off) {
-		return 0, abi.EINVAL
+	if e := d.positioned(v, off, d.Readable()); e != abi.OK {
+		return 0, e
 	}
 	n, e := d.file.Read(v, off)
 	d.accessed(n)
@@ -163,20 +166,8 @@ func (d *Description) Pread(v *usermem.Vec, off int64) (int, abi.Errno) {
 // Pwrite is pwrite64(2) and pwritev(2). With O_APPEND it writes at the end
 // whatever off is, as Linux does (pwrite(2), BUGS).
 func (d *Description) Pwrite(v *usermem.Vec, off int64) (int, abi.Errno) {
-	if off < 0 {
-		return 0, abi.EINVAL
-	}
-	if !d.seek {
-		if d.flags.Load()&abi.O_PATH != 0 {
-			return 0, abi.EBADF
-		}
-		return 0, abi.ESPIPE
-	}
-	if !d.Writable() {
-		return 0, abi.EBADF
-	}
-	if !inRange(v, off) {
-		return 0, abi.EINVAL
+	if e := d.positioned(v, off, d.Writable()); e != abi.OK {
+		return 0, e
 	}
 	if d.flags.Load()&abi.O_APPEND != 0 {
 		if a, ok := d.file.(Appender); ok {
@@ -201,7 +192,7 @@ func (d *Description) Lseek(off int64, whence int) (int64, abi.Errno) {
 	if d.flags.Load()&abi.O_PATH != 0 {
 		return 0, abi.EBADF
 	}
-	if uint(whence) > SEEK_HOLE {
+	if uint(whence) > abi.SEEK_HOLE {
 		return 0, abi.EINVAL
 	}
 	if _, ok := d.file.(Positionless); ok {
@@ -214,17 +205,17 @@ func (d *Description) Lseek(off int64, whence int) (int64, abi.Errno) {
 	defer d.mu.Unlock()
 	base := int64(0)
 	switch whence {
-	case SEEK_SET:
-	case SEEK_CUR:
+	case abi.SEEK_SET:
+	case abi.SEEK_CUR:
 		base = d.pos
-	case SEEK_END:
+	case abi.SEEK_END:
 		var st abi.Stat
 		if e := d.file.Stat(&st); e != abi.OK {
 			return 0, e
 		}
 		base = st.Size
 	default:
-		n, e := d.seekHole(off, whence == SEEK_DATA)
+		n, e := d.seekHole(off, whence == abi.SEEK_DATA)
 		if e == abi.OK {
 			d.pos = n
 		}
@@ -280,11 +271,11 @@ func (d *Description) Fallocate(mode uint32, off, length int64) abi.Errno {
 	if off < 0 || length <= 0 {
 		return abi.EINVAL
 	}
-	if mode&^(FALLOC_FL_KEEP_SIZE|FALLOC_FL_PUNCH_HOLE|FALLOC_FL_ZERO_RANGE) != 0 {
+	if mode&^(abi.FALLOC_FL_KEEP_SIZE|abi.FALLOC_FL_PUNCH_HOLE|abi.FALLOC_FL_ZERO_RANGE) != 0 {
 		return abi.EOPNOTSUPP
 	}
-	punch := mode&FALLOC_FL_PUNCH_HOLE != 0
-	if punch && (mode&FALLOC_FL_ZERO_RANGE != 0 || mode&FALLOC_FL_KEEP_SIZE == 0) {
+	punch := mode&abi.FALLOC_FL_PUNCH_HOLE != 0
+	if punch && (mode&abi.FALLOC_FL_ZERO_RANGE != 0 || mode&abi.FALLOC_FL_KEEP_SIZE == 0) {
 		return abi.EOPNOTSUPP
 	}
 	if !d.Writable() {

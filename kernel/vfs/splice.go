@@ -13,12 +13,7 @@ import (
 
 // Flags of splice(2), uapi/linux/splice.h.
 const (
-	SPLICE_F_MOVE     = 1
-	SPLICE_F_NONBLOCK = 2
-	SPLICE_F_MORE     = 4
-	SPLICE_F_GIFT     = 8 // for vmsplice(2), of no meaning to the others
-
-	SPLICE_F_ALL = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT
+	SPLICE_F_ALL = abi.SPLICE_F_MOVE | abi.SPLICE_F_NONBLOCK | abi.SPLICE_F_MORE | abi.SPLICE_F_GIFT
 )
 
 // IsPipe reports whether d is an end of a pipe or FIFO.
@@ -249,7 +244,7 @@ func (in *Description) Splice(w *wait.Waiter, v *usermem.Vec, inOff *int64, out 
 	if count <= 0 {
 		return 0, abi.OK
 	}
-	block := flags&SPLICE_F_NONBLOCK == 0
+	block := flags&abi.SPLICE_F_NONBLOCK == 0
 	var n int
 	var e abi.Errno
 	if fromPipe {

@@ -27,7 +27,7 @@ func TestTransfers(t *testing.T) {
 	if n, e := in.Write(&w, vec(data)); n != len(data) || e != abi.OK {
 		t.Fatal(n, e)
 	}
-	must(t, "hole", in.Fallocate(vfs.FALLOC_FL_PUNCH_HOLE|vfs.FALLOC_FL_KEEP_SIZE, 8192, 8192), abi.OK)
+	must(t, "hole", in.Fallocate(abi.FALLOC_FL_PUNCH_HOLE|abi.FALLOC_FL_KEEP_SIZE, 8192, 8192), abi.OK)
 	clear(data[8192:16384])
 	used := func() uint64 {
 		var st vfs.Statfs
@@ -51,7 +51,7 @@ func TestTransfers(t *testing.T) {
 			got = append(got, b[:n]...)
 		}
 	})
-	in.Lseek(1000, vfs.SEEK_SET)
+	in.Lseek(1000, abi.SEEK_SET)
 	if n, e := p.Sendfile(&w, &v, in, nil, 30000); n != 30000 || e != abi.OK || in.Position() != 31000 {
 		t.Error("sendfile:", n, e, in.Position())
 	}
@@ -101,7 +101,7 @@ func TestTransfers(t *testing.T) {
 	if n, e := r.Splice(&w, &v, nil, p2, nil, 6000, 0); n != 6000 || e != abi.OK {
 		t.Error("splice across:", n, e)
 	}
-	out.Lseek(0, vfs.SEEK_SET)
+	out.Lseek(0, abi.SEEK_SET)
 	if n, e := r2.Splice(&w, &v, nil, out, nil, 6000, 0); n != 6000 || e != abi.OK {
 		t.Error("splice out:", n, e)
 	}
@@ -114,7 +114,7 @@ func TestTransfers(t *testing.T) {
 	if !bytes.Equal(b, data[3:10003]) {
 		t.Error("splice changed the bytes")
 	}
-	if n, e := r.Splice(&w, &v, nil, out, nil, 1, vfs.SPLICE_F_NONBLOCK); n != 0 || e != abi.EAGAIN {
+	if n, e := r.Splice(&w, &v, nil, out, nil, 1, abi.SPLICE_F_NONBLOCK); n != 0 || e != abi.EAGAIN {
 		t.Error("splice from an empty pipe:", n, e)
 	}
 	p.Unref()
@@ -137,7 +137,7 @@ func TestTransfers(t *testing.T) {
 		t.Error("fill:", n, e)
 	}
 	for e == abi.OK {
-		_, e = in.Splice(&w, &v, new(int64), p2, nil, 1<<20, vfs.SPLICE_F_NONBLOCK)
+		_, e = in.Splice(&w, &v, new(int64), p2, nil, 1<<20, abi.SPLICE_F_NONBLOCK)
 	}
 	if e != abi.EAGAIN {
 		t.Error("full:", e)

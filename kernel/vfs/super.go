@@ -54,16 +54,6 @@ type Statfs struct {
 	_                     [4]int64
 }
 
-// Flags in Statfs.Flags, statfs(2).
-const (
-	ST_RDONLY   = 0x1
-	ST_NOSUID   = 0x2
-	ST_NODEV    = 0x4
-	ST_NOEXEC   = 0x8
-	ST_VALID    = 0x20
-	ST_RELATIME = 0x1000
-)
-
 // Super is a mounted file system. There are no bind mounts: each file system is
 // mounted once, so a Dentry says which mount it is in.
 type Super struct {
@@ -123,7 +113,7 @@ func NewIno() uint64 { return 1024 + inodeNumbers.Add(1) }
 // Mount mounts a file system on a directory. It is for the kernel at boot: the
 // program cannot mount.
 func (c *Context) Mount(path string, fs FileSystem) abi.Errno {
-	on, e := c.lookup(AT_FDCWD, path, followLast)
+	on, e := c.lookup(abi.AT_FDCWD, path, followLast)
 	if e != abi.OK {
 		return e
 	}
@@ -154,12 +144,12 @@ func (s *Super) statfs(st *Statfs) abi.Errno {
 		return e
 	}
 	st.FSID = [2]int32{int32(s.info.Dev), int32(s.info.Dev >> 32)}
-	st.Flags = ST_VALID | ST_NOSUID | ST_NODEV | ST_RELATIME
+	st.Flags = abi.ST_VALID | abi.ST_NOSUID | abi.ST_NODEV | abi.ST_RELATIME
 	if s.info.ReadOnly {
-		st.Flags |= ST_RDONLY
+		st.Flags |= abi.ST_RDONLY
 	}
 	if s.info.NoExec {
-		st.Flags |= ST_NOEXEC
+		st.Flags |= abi.ST_NOEXEC
 	}
 	return abi.OK
 }

@@ -118,7 +118,7 @@ func TestTableAgainstModel(t *testing.T) {
 				}
 				a := uint32(rng.Intn(limit))
 				b := a + uint32(rng.Intn(limit))
-				flags := uint32(rng.Intn(2) * CLOSE_RANGE_CLOEXEC)
+				flags := uint32(rng.Intn(2) * abi.CLOSE_RANGE_CLOEXEC)
 				must(t, "close_range", tab.CloseRange(a, b, flags, true), abi.OK)
 				for fd, d := range model {
 					if uint32(fd) < a || uint32(fd) > b {

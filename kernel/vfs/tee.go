@@ -24,7 +24,7 @@ func (in *Description) Tee(w *wait.Waiter, v *usermem.Vec, out *Description, cou
 		return 0, abi.EINVAL
 	}
 	count = min(count, maxTransfer)
-	block := flags&SPLICE_F_NONBLOCK == 0 && (in.flags.Load()|out.flags.Load())&abi.O_NONBLOCK == 0
+	block := flags&abi.SPLICE_F_NONBLOCK == 0 && (in.flags.Load()|out.flags.Load())&abi.O_NONBLOCK == 0
 	for {
 		n, e := from.p.duplicate(v, to.p, count)
 		switch {

@@ -37,8 +37,8 @@ func NewTimerFD(clock int, flags uint32) (*Description, abi.Errno) {
 		return nil, abi.EINVAL
 	}
 	switch clock {
-	case CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME:
-	case CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM:
+	case abi.CLOCK_REALTIME, abi.CLOCK_MONOTONIC, abi.CLOCK_BOOTTIME:
+	case abi.CLOCK_REALTIME_ALARM, abi.CLOCK_BOOTTIME_ALARM:
 		return nil, abi.EPERM
 	default:
 		return nil, abi.EINVAL
@@ -50,7 +50,7 @@ func NewTimerFD(clock int, flags uint32) (*Description, abi.Errno) {
 // now is the time on the timer's clock. BOOTTIME is MONOTONIC: the machine does
 // not sleep.
 func (f *timerFD) now() int64 {
-	if f.clock == CLOCK_REALTIME {
+	if f.clock == abi.CLOCK_REALTIME {
 		return Realtime()
 	}
 	return Monotonic()
@@ -60,7 +60,7 @@ func (f *timerFD) now() int64 {
 // it is no timerfd. TFD_TIMER_CANCEL_ON_SET is EINVAL.
 func SetTimerFD(d *Description, flags uint32, set *TimerSpec, old *TimerSpec) abi.Errno {
 	f, ok := d.file.(*timerFD)
-	if !ok || flags&^TFD_TIMER_ABSTIME != 0 {
+	if !ok || flags&^abi.TFD_TIMER_ABSTIME != 0 {
 		return abi.EINVAL
 	}
 	value, ok1 := nanos(set.Value)
@@ -82,7 +82,7 @@ func SetTimerFD(d *Description, flags uint32, set *TimerSpec, old *TimerSpec) ab
 	if value == 0 {
 		return abi.OK
 	}
-	if flags&TFD_TIMER_ABSTIME == 0 {
+	if flags&abi.TFD_TIMER_ABSTIME == 0 {
 		if value += now; value < 0 {
 			value = maxOffset
 		}

@@ -41,7 +41,7 @@ type walk struct {
 // character name.
 func (w *walk) begin(c *Context, dirfd int32, path string, flags uint32) abi.Errno {
 	*w = walk{c: c, root: c.root, rest: path, flags: flags}
-	if len(path) >= PATH_MAX {
+	if len(path) >= abi.PATH_MAX {
 		return abi.ENAMETOOLONG
 	}
 	if path == "" && flags&emptyPath == 0 {
@@ -51,7 +51,7 @@ func (w *walk) begin(c *Context, dirfd int32, path string, flags uint32) abi.Err
 		w.at = c.root
 		return abi.OK
 	}
-	if dirfd == AT_FDCWD {
+	if dirfd == abi.AT_FDCWD {
 		w.at = c.cwd.Load()
 	} else {
 		d, e := c.Files.GetAny(dirfd)
@@ -270,10 +270,10 @@ func atFlags(flags, allowed uint32) (uint32, abi.Errno) {
 		return 0, abi.EINVAL
 	}
 	f := uint32(0)
-	if flags&AT_SYMLINK_NOFOLLOW == 0 {
+	if flags&abi.AT_SYMLINK_NOFOLLOW == 0 {
 		f |= followLast
 	}
-	if flags&AT_EMPTY_PATH != 0 {
+	if flags&abi.AT_EMPTY_PATH != 0 {
 		f |= emptyPath
 	}
 	return f, abi.OK

@@ -15,7 +15,7 @@ import (
 	"skerry/kernel/wait"
 )
 
-const cwd = vfs.AT_FDCWD
+const cwd = abi.AT_FDCWD
 
 func must(t testing.TB, what string, e, want abi.Errno) {
 	t.Helper()
@@ -122,18 +122,18 @@ func TestOpenat2(t *testing.T) {
 		resolve uint64
 		want    abi.Errno
 	}{
-		{dir, "b/c", vfs.RESOLVE_BENEATH, abi.OK}, {dir, "rel", vfs.RESOLVE_BENEATH, abi.OK},
-		{dir, "..", vfs.RESOLVE_BENEATH, abi.EXDEV}, {dir, "/a", vfs.RESOLVE_BENEATH, abi.EXDEV},
-		{dir, "abs", vfs.RESOLVE_BENEATH, abi.EXDEV}, {dir, "b/..", vfs.RESOLVE_BENEATH, abi.OK},
-		{dir, "b/up", vfs.RESOLVE_BENEATH, abi.EXDEV}, {dir, "b/up", 0, abi.OK},
-		{dir, "../../..", vfs.RESOLVE_IN_ROOT, abi.OK}, {dir, "/b", vfs.RESOLVE_IN_ROOT, abi.OK},
-		{dir, "abs", vfs.RESOLVE_IN_ROOT, abi.ENOENT}, {dir, "/a", vfs.RESOLVE_IN_ROOT, abi.ENOENT},
-		{dir, "rel", vfs.RESOLVE_NO_SYMLINKS, abi.ELOOP}, {dir, "b/c", vfs.RESOLVE_NO_SYMLINKS, abi.OK},
-		{root, "mnt/in", vfs.RESOLVE_NO_XDEV, abi.EXDEV}, {root, "a/b", vfs.RESOLVE_NO_XDEV, abi.OK},
-		{gen, "..", vfs.RESOLVE_NO_XDEV, abi.EXDEV}, {gen, "magic", vfs.RESOLVE_NO_MAGICLINKS, abi.ELOOP},
-		{gen, "magic", vfs.RESOLVE_BENEATH, abi.EXDEV}, {gen, "magic", 0, abi.OK},
-		{dir, "b", vfs.RESOLVE_CACHED, abi.EAGAIN}, {dir, "b", 0x80, abi.EINVAL},
-		{dir, "b", vfs.RESOLVE_BENEATH | vfs.RESOLVE_IN_ROOT, abi.EINVAL},
+		{dir, "b/c", abi.RESOLVE_BENEATH, abi.OK}, {dir, "rel", abi.RESOLVE_BENEATH, abi.OK},
+		{dir, "..", abi.RESOLVE_BENEATH, abi.EXDEV}, {dir, "/a", abi.RESOLVE_BENEATH, abi.EXDEV},
+		{dir, "abs", abi.RESOLVE_BENEATH, abi.EXDEV}, {dir, "b/..", abi.RESOLVE_BENEATH, abi.OK},
+		{dir, "b/up", abi.RESOLVE_BENEATH, abi.EXDEV}, {dir, "b/up", 0, abi.OK},
+		{dir, "../../..", abi.RESOLVE_IN_ROOT, abi.OK}, {dir, "/b", abi.RESOLVE_IN_ROOT, abi.OK},
+		{dir, "abs", abi.RESOLVE_IN_ROOT, abi.ENOENT}, {dir, "/a", abi.RESOLVE_IN_ROOT, abi.ENOENT},
+		{dir, "rel", abi.RESOLVE_NO_SYMLINKS, abi.ELOOP}, {dir, "b/c", abi.RESOLVE_NO_SYMLINKS, abi.OK},
+		{root, "mnt/in", abi.RESOLVE_NO_XDEV, abi.EXDEV}, {root, "a/b", abi.RESOLVE_NO_XDEV, abi.OK},
+		{gen, "..", abi.RESOLVE_NO_XDEV, abi.EXDEV}, {gen, "magic", abi.RESOLVE_NO_MAGICLINKS, abi.ELOOP},
+		{gen, "magic", abi.RESOLVE_BENEATH, abi.EXDEV}, {gen, "magic", 0, abi.OK},
+		{dir, "b", abi.RESOLVE_CACHED, abi.EAGAIN}, {dir, "b", 0x80, abi.EINVAL},
+		{dir, "b", abi.RESOLVE_BENEATH | abi.RESOLVE_IN_ROOT, abi.EINVAL},
 	} {
 		fd, e := c.Open2(&w, x.at, x.path, &vfs.OpenHow{Flags: abi.O_RDONLY, Resolve: x.resolve})
 		if e != x.want {
@@ -278,7 +278,7 @@ func TestGetdents(t *testing.T) {
 	d, _ := c.Files.Get(open(t, c, "/a", 0))
 	// Any size of buffer that holds the next entry gives the same listing.
 	for _, size := range []int{24, 240, 1000, 100000} {
-		d.Lseek(0, vfs.SEEK_SET)
+		d.Lseek(0, abi.SEEK_SET)
 		n := 0
 		buf := make([]byte, size)
 		for {
@@ -301,12 +301,12 @@ func TestGetdents(t *testing.T) {
 	if _, e := d.Getdents(vec(make([]byte, 23))); e != abi.OK && e != abi.EINVAL {
 		t.Error(e)
 	}
-	d.Lseek(0, vfs.SEEK_SET)
+	d.Lseek(0, abi.SEEK_SET)
 	if _, e := d.Getdents(vec(make([]byte, 23))); e != abi.EINVAL {
 		t.Error("a buffer too small for anything:", e)
 	}
 	// Removing while listing neither skips nor repeats.
-	d.Lseek(0, vfs.SEEK_SET)
+	d.Lseek(0, abi.SEEK_SET)
 	seen := map[string]bool{}
 	buf := make([]byte, 700)
 	for {

@@ -12,7 +12,7 @@ func (c *Context) CheckXattr(path string, follow, change bool) abi.Errno {
 	if follow {
 		flags = followLast
 	}
-	d, e := c.lookup(AT_FDCWD, path, flags)
+	d, e := c.lookup(abi.AT_FDCWD, path, flags)
 	if e == abi.OK && change && d.readOnly() {
 		e = abi.EROFS
 	}

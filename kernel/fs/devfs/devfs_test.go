@@ -31,7 +31,7 @@ func vec(b []byte) *usermem.Vec {
 func world(t *testing.T) (*vfs.Context, *[]byte) {
 	t.Helper()
 	c := vfs.NewContext(tmpfs.New(tmpfs.Options{}))
-	c.Mkdir(vfs.AT_FDCWD, "/dev", 0o755)
+	c.Mkdir(abi.AT_FDCWD, "/dev", 0o755)
 	mixed := new([]byte)
 	n := byte(0)
 	e := c.Mount("/dev", New(Options{
@@ -60,7 +60,7 @@ func TestAgainstHost(t *testing.T) {
 		if err != nil {
 			t.Skip(err)
 		}
-		d, e := c.OpenFile(&w, vfs.AT_FDCWD, path, abi.O_RDWR, 0, 0)
+		d, e := c.OpenFile(&w, abi.AT_FDCWD, path, abi.O_RDWR, 0, 0)
 		if e != abi.OK {
 			t.Fatal(path, e)
 		}
@@ -93,7 +93,7 @@ func TestAgainstHost(t *testing.T) {
 		fd, _ := tab.Install(d, false)
 		hep, _ := syscall.EpollCreate1(0)
 		err = syscall.EpollCtl(hep, syscall.EPOLL_CTL_ADD, h, &syscall.EpollEvent{Events: syscall.EPOLLIN})
-		compare(t, name+": epoll", 0, err, 0, tab.EpollControl(ep, vfs.EPOLL_CTL_ADD, fd, &vfs.EpollEvent{Events: vfs.POLLIN}))
+		compare(t, name+": epoll", 0, err, 0, tab.EpollControl(ep, abi.EPOLL_CTL_ADD, fd, &vfs.EpollEvent{Events: abi.POLLIN}))
 		tab.CloseRange(0, 99, 0, true)
 		syscall.Close(hep)
 		syscall.Close(h)
@@ -115,7 +115,7 @@ func compare(t *testing.T, what string, n int, err error, m int, e abi.Errno) {
 func TestRandom(t *testing.T) {
 	c, mixed := world(t)
 	var w wait.Waiter
-	d, _ := c.OpenFile(&w, vfs.AT_FDCWD, "/dev/urandom", abi.O_RDWR, 0, 0)
+	d, _ := c.OpenFile(&w, abi.AT_FDCWD, "/dev/urandom", abi.O_RDWR, 0, 0)
 	b := make([]byte, 1500)
 	if n, e := d.Read(&w, vec(b)); n != 1500 || e != abi.OK {
 		t.Fatal(n, e)
@@ -144,7 +144,7 @@ func TestRandom(t *testing.T) {
 func TestZeroMapping(t *testing.T) {
 	c, _ := world(t)
 	var w wait.Waiter
-	d, _ := c.OpenFile(&w, vfs.AT_FDCWD, "/dev/zero", abi.O_RDWR, 0, 0)
+	d, _ := c.OpenFile(&w, abi.AT_FDCWD, "/dev/zero", abi.O_RDWR, 0, 0)
 	m := d.File().(vfs.Mapper)
 	p, e := m.Page(1<<40, false)
 	if e != abi.OK || bytes.Count(p.Bytes(), []byte{0}) != 4096 || m.MayWriteShared() || m.Executable() {
@@ -163,17 +163,17 @@ func TestTree(t *testing.T) {
 	}
 	for _, name := range []string{"tty", "console", "ptmx", "mem", "kmsg", "sda", "vda"} {
 		var st abi.Stat
-		if e := c.Stat(vfs.AT_FDCWD, "/dev/"+name, 0, &st); e != abi.ENOENT {
+		if e := c.Stat(abi.AT_FDCWD, "/dev/"+name, 0, &st); e != abi.ENOENT {
 			t.Errorf("%s: %v", name, e)
 		}
 	}
 	for name, want := range map[string]string{"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stderr": "/proc/self/fd/2"} {
-		if got, e := c.Readlink(vfs.AT_FDCWD, "/dev/"+name); got != want || e != abi.OK {
+		if got, e := c.Readlink(abi.AT_FDCWD, "/dev/"+name); got != want || e != abi.OK {
 			t.Errorf("%s: %s %v", name, got, e)
 		}
 	}
 	var w wait.Waiter
-	if d, e := c.OpenFile(&w, vfs.AT_FDCWD, "/dev/null", abi.O_WRONLY|abi.O_CREAT|abi.O_TRUNC, 0o644, 0); e != abi.OK {
+	if d, e := c.OpenFile(&w, abi.AT_FDCWD, "/dev/null", abi.O_WRONLY|abi.O_CREAT|abi.O_TRUNC, 0o644, 0); e != abi.OK {
 		t.Error("a shell's >/dev/null:", e)
 	} else {
 		d.Unref()

@@ -53,7 +53,7 @@ func TestAgainstTree(t *testing.T) {
 			}
 			for _, missing := range []string{"/nothing", "/many/0", "/many/~", "/etc/f", "/etc/fzz", "/many/a/b"} {
 				var st abi.Stat
-				if e := c.Stat(vfs.AT_FDCWD, missing, 0, &st); e != abi.ENOENT && e != abi.ENOTDIR {
+				if e := c.Stat(abi.AT_FDCWD, missing, 0, &st); e != abi.ENOENT && e != abi.ENOTDIR {
 					t.Errorf("%s: %v", missing, e)
 				}
 			}
@@ -69,7 +69,7 @@ func compare(t *testing.T, c *vfs.Context, host, path string) {
 		t.Fatal(err)
 	}
 	var st abi.Stat
-	if e := c.Stat(vfs.AT_FDCWD, path, vfs.AT_SYMLINK_NOFOLLOW, &st); e != abi.OK {
+	if e := c.Stat(abi.AT_FDCWD, path, abi.AT_SYMLINK_NOFOLLOW, &st); e != abi.OK {
 		t.Fatalf("%s: %v", path, e)
 	}
 	if want := hs.Mode & (abi.S_IFMT | 0o777); st.Mode != want || st.UID != abi.ID || st.GID != abi.ID {
@@ -78,7 +78,7 @@ func compare(t *testing.T, c *vfs.Context, host, path string) {
 	switch st.Mode & abi.S_IFMT {
 	case abi.S_IFLNK:
 		want, _ := os.Readlink(host)
-		if got, e := c.Readlink(vfs.AT_FDCWD, path); e != abi.OK || got != want {
+		if got, e := c.Readlink(abi.AT_FDCWD, path); e != abi.OK || got != want {
 			t.Errorf("%s: %q %v, want %q", path, got, e, want)
 		}
 	case abi.S_IFDIR:
@@ -99,13 +99,13 @@ func compareDir(t *testing.T, c *vfs.Context, host, path string) {
 		var kind uint8
 		switch {
 		case e.IsDir():
-			kind = vfs.DT_DIR
+			kind = abi.DT_DIR
 		case e.Type()&fs.ModeSymlink != 0:
-			kind = vfs.DT_LNK
+			kind = abi.DT_LNK
 		case e.Type()&fs.ModeNamedPipe != 0:
-			kind = vfs.DT_FIFO
+			kind = abi.DT_FIFO
 		default:
-			kind = vfs.DT_REG
+			kind = abi.DT_REG
 		}
 		want = append(want, fmt.Sprintf("%s/%d", e.Name(), kind))
 	}
@@ -123,7 +123,7 @@ func compareDir(t *testing.T, c *vfs.Context, host, path string) {
 // list is a directory as name/type.
 func list(c *vfs.Context, path string) ([]string, abi.Errno) {
 	var w wait.Waiter
-	d, e := c.OpenFile(&w, vfs.AT_FDCWD, path, abi.O_DIRECTORY, 0, 0)
+	d, e := c.OpenFile(&w, abi.AT_FDCWD, path, abi.O_DIRECTORY, 0, 0)
 	if e != abi.OK {
 		return nil, e
 	}
@@ -150,7 +150,7 @@ func compareBytes(t *testing.T, c *vfs.Context, host, path string) {
 	t.Helper()
 	want, _ := os.ReadFile(host)
 	var w wait.Waiter
-	d, e := c.OpenFile(&w, vfs.AT_FDCWD, path, abi.O_RDONLY, 0, 0)
+	d, e := c.OpenFile(&w, abi.AT_FDCWD, path, abi.O_RDONLY, 0, 0)
 	if e != abi.OK {
 		t.Fatalf("%s: %v", path, e)
 	}
@@ -184,7 +184,7 @@ func compareBytes(t *testing.T, c *vfs.Context, host, path string) {
 func TestRefusals(t *testing.T) {
 	c := vfs.NewContext(mount(t, mkfs(t, tree(t, 2, 20), "-Enoinline_data")))
 	var w wait.Waiter
-	cwd := int32(vfs.AT_FDCWD)
+	cwd := int32(abi.AT_FDCWD)
 	names, _ := list(c, "/many")
 	first, _, _ := strings.Cut(names[5], "/")
 	open := func(path string, flags uint32) abi.Errno {
@@ -219,9 +219,9 @@ func TestRefusals(t *testing.T) {
 		{"chown", c.Chown(cwd, "/etc/fa", abi.ID, abi.ID, 0), abi.EROFS},
 		{"utimens", c.Utimens(cwd, "/etc/fa", false, nil, 0), abi.EROFS},
 		{"truncate", c.Truncate("/etc/fa", 0), abi.EROFS},
-		{"access w", c.Access(cwd, "/etc/fa", vfs.W_OK, 0), abi.EROFS},
-		{"access x", c.Access(cwd, "/bin/app", vfs.X_OK, 0), abi.OK},
-		{"access x data", c.Access(cwd, "/many/"+first, vfs.X_OK, 0), abi.EACCES},
+		{"access w", c.Access(cwd, "/etc/fa", abi.W_OK, 0), abi.EROFS},
+		{"access x", c.Access(cwd, "/bin/app", abi.X_OK, 0), abi.OK},
+		{"access x data", c.Access(cwd, "/many/"+first, abi.X_OK, 0), abi.EACCES},
 	} {
 		if x.got != x.want {
 			t.Errorf("%s: %v, want %v", x.what, x.got, x.want)

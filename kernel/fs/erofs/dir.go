@@ -98,7 +98,7 @@ func (k *dirBlock) name(i int) ([]byte, abi.Errno) {
 			return nil, abi.EUCLEAN
 		}
 	}
-	if len(name) == 0 || len(name) > vfs.NAME_MAX {
+	if len(name) == 0 || len(name) > abi.NAME_MAX {
 		return nil, abi.EUCLEAN
 	}
 	return name, abi.OK
@@ -109,7 +109,7 @@ func (k *dirBlock) nid(i int) uint64 { return le.Uint64(k.b[i*headSize+headNID:]
 // kind is d_type of entry i. The values on disk are those of FT_ (1 regular, 2
 // directory, 3 character device, 4 block device, 5 FIFO, 6 socket, 7 link).
 func (k *dirBlock) kind(i int) uint8 {
-	kinds := [8]uint8{0, vfs.DT_REG, vfs.DT_DIR, vfs.DT_CHR, vfs.DT_BLK, vfs.DT_FIFO, vfs.DT_SOCK, vfs.DT_LNK}
+	kinds := [8]uint8{0, abi.DT_REG, abi.DT_DIR, abi.DT_CHR, abi.DT_BLK, abi.DT_FIFO, abi.DT_SOCK, abi.DT_LNK}
 	return kinds[k.b[i*headSize+headType]&7]
 }
 

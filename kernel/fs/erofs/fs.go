@@ -82,7 +82,7 @@ func (fs *FS) Info() vfs.Info {
 
 // Statfs implements vfs.FileSystem.
 func (fs *FS) Statfs(st *vfs.Statfs) abi.Errno {
-	st.Type, st.Bsize, st.Frsize, st.Namelen = magic, blockSize, blockSize, vfs.NAME_MAX
+	st.Type, st.Bsize, st.Frsize, st.Namelen = magic, blockSize, blockSize, abi.NAME_MAX
 	st.Blocks, st.Files = fs.sb.blocks, fs.sb.inodes
 	return abi.OK
 }

@@ -50,7 +50,7 @@ func (x *explorer) dir(path string, depth int) {
 		}
 		p := path + name
 		var st abi.Stat
-		if x.c.Stat(vfs.AT_FDCWD, p, vfs.AT_SYMLINK_NOFOLLOW, &st) != abi.OK {
+		if x.c.Stat(abi.AT_FDCWD, p, abi.AT_SYMLINK_NOFOLLOW, &st) != abi.OK {
 			continue
 		}
 		switch st.Mode & abi.S_IFMT {
@@ -59,8 +59,8 @@ func (x *explorer) dir(path string, depth int) {
 				x.dir(p+"/", depth+1)
 			}
 		case abi.S_IFLNK:
-			x.c.Readlink(vfs.AT_FDCWD, p)
-			x.c.Stat(vfs.AT_FDCWD, p, 0, &st)
+			x.c.Readlink(abi.AT_FDCWD, p)
+			x.c.Stat(abi.AT_FDCWD, p, 0, &st)
 		default:
 			x.file(p, st.Size)
 		}
@@ -69,7 +69,7 @@ func (x *explorer) dir(path string, depth int) {
 
 func (x *explorer) file(path string, size int64) {
 	var w wait.Waiter
-	d, e := x.c.OpenFile(&w, vfs.AT_FDCWD, path, abi.O_RDONLY|abi.O_NONBLOCK, 0, 0)
+	d, e := x.c.OpenFile(&w, abi.AT_FDCWD, path, abi.O_RDONLY|abi.O_NONBLOCK, 0, 0)
 	if e != abi.OK {
 		return
 	}
@@ -87,8 +87,8 @@ func (x *explorer) file(path string, size int64) {
 		}
 	}
 	if size < 1<<24 {
-		d.Lseek(0, vfs.SEEK_HOLE)
-		d.Lseek(0, vfs.SEEK_DATA)
+		d.Lseek(0, abi.SEEK_HOLE)
+		d.Lseek(0, abi.SEEK_DATA)
 	}
 }
 
@@ -230,7 +230,7 @@ func TestHandmade(t *testing.T) {
 	c := vfs.NewContext(mount(t, handmade()))
 	var w wait.Waiter
 	read := func(path string, off int64, n int) string {
-		d, e := c.OpenFile(&w, vfs.AT_FDCWD, path, 0, 0, 0)
+		d, e := c.OpenFile(&w, abi.AT_FDCWD, path, 0, 0, 0)
 		if e != abi.OK {
 			t.Fatal(path, e)
 		}
@@ -255,15 +255,15 @@ func TestHandmade(t *testing.T) {
 			t.Errorf("%s at %d: %q, want %q", x.path, x.off, got, x.want)
 		}
 	}
-	d, _ := c.OpenFile(&w, vfs.AT_FDCWD, "/chunks", 0, 0, 0)
+	d, _ := c.OpenFile(&w, abi.AT_FDCWD, "/chunks", 0, 0, 0)
 	for _, x := range []struct {
 		off    int64
 		whence int
 		want   int64
 		e      abi.Errno
 	}{
-		{0, vfs.SEEK_DATA, 0, abi.OK}, {0, vfs.SEEK_HOLE, 4096, abi.OK}, {4100, vfs.SEEK_DATA, 8192, abi.OK},
-		{4100, vfs.SEEK_HOLE, 4100, abi.OK}, {9000, vfs.SEEK_HOLE, 12288, abi.OK}, {12288, vfs.SEEK_DATA, 0, abi.ENXIO},
+		{0, abi.SEEK_DATA, 0, abi.OK}, {0, abi.SEEK_HOLE, 4096, abi.OK}, {4100, abi.SEEK_DATA, 8192, abi.OK},
+		{4100, abi.SEEK_HOLE, 4100, abi.OK}, {9000, abi.SEEK_HOLE, 12288, abi.OK}, {12288, abi.SEEK_DATA, 0, abi.ENXIO},
 	} {
 		if got, e := d.Lseek(x.off, x.whence); got != x.want || e != x.e {
 			t.Errorf("lseek(%d, %d) = %d %v, want %d %v", x.off, x.whence, got, e, x.want, x.e)
@@ -309,7 +309,7 @@ func TestDamage(t *testing.T) {
 		x.change(b)
 		c := vfs.NewContext(mount(t, b))
 		var st abi.Stat
-		if e := c.Stat(vfs.AT_FDCWD, x.path, 0, &st); e != x.want {
+		if e := c.Stat(abi.AT_FDCWD, x.path, 0, &st); e != x.want {
 			t.Errorf("%s: %v, want %v", x.what, e, x.want)
 		}
 	}
@@ -317,7 +317,7 @@ func TestDamage(t *testing.T) {
 	b := handmade()
 	b[4*blockSize+2000] = 1
 	var w wait.Waiter
-	d, _ := vfs.NewContext(mount(t, b)).OpenFile(&w, vfs.AT_FDCWD, "/plain", 0, 0, 0)
+	d, _ := vfs.NewContext(mount(t, b)).OpenFile(&w, abi.AT_FDCWD, "/plain", 0, 0, 0)
 	if _, e := d.File().(vfs.Mapper).Page(1, false); e != abi.EUCLEAN {
 		t.Error("garbage behind the end:", e)
 	}

@@ -297,7 +297,7 @@ func (l *symlink) Open(*vfs.Dentry, uint32) (vfs.File, abi.Errno) { return nil, 
 
 // Readlink implements vfs.Symlink. EUCLEAN for a text that no link can have.
 func (l *symlink) Readlink() (string, abi.Errno) {
-	if l.size == 0 || l.size >= vfs.PATH_MAX {
+	if l.size == 0 || l.size >= abi.PATH_MAX {
 		return "", abi.EUCLEAN
 	}
 	off, _, e := l.extent(0)

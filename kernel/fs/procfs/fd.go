@@ -10,7 +10,7 @@ import (
 func (p *proc) fdDir() vfs.Inode {
 	d := p.NewDir(0o500)
 	d.SetMore(&pseudofs.Numbered{
-		Node: p.NewNode(abi.S_IFDIR | 0o500), Next: p.Context.Files.Next, Type: vfs.DT_LNK, InoOf: fdIno,
+		Node: p.NewNode(abi.S_IFDIR | 0o500), Next: p.Context.Files.Next, Type: abi.DT_LNK, InoOf: fdIno,
 		Make: func(fd int32) (vfs.Inode, abi.Errno) {
 			f, e := p.Context.Files.GetAny(fd)
 			if e != abi.OK {
@@ -45,7 +45,7 @@ func (p *proc) fdDir() vfs.Inode {
 func (p *proc) fdinfoDir() vfs.Inode {
 	d := p.NewDir(0o555)
 	d.SetMore(&pseudofs.Numbered{
-		Node: p.NewNode(abi.S_IFDIR | 0o555), Next: p.Context.Files.Next, Type: vfs.DT_REG, InoOf: infoIno,
+		Node: p.NewNode(abi.S_IFDIR | 0o555), Next: p.Context.Files.Next, Type: abi.DT_REG, InoOf: infoIno,
 		Make: func(fd int32) (vfs.Inode, abi.Errno) {
 			f := p.NewFile(0o444, func() []byte { return p.fdinfo(fd) })
 			return f.WithNode(p.NewNumberedNode(abi.S_IFREG|0o444, infoIno(fd))), abi.OK

@@ -26,7 +26,7 @@ func (p *proc) addProcess(d *pseudofs.Dir) {
 	task.SetMore(&pseudofs.Numbered{
 		Node:  p.NewNode(abi.S_IFDIR | 0o555),
 		Next:  p.Source.Next,
-		Type:  vfs.DT_DIR,
+		Type:  abi.DT_DIR,
 		InoOf: taskIno,
 		Make: func(tid int32) (vfs.Inode, abi.Errno) {
 			t := p.NewDir(0o555)

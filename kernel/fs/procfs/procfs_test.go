@@ -90,7 +90,7 @@ func (f *fake) System() System {
 func (f *fake) SetComm(tid int32, name string) bool { f.comm = name; return true }
 func (f *fake) SetOOMScoreAdj(n int)                { f.oom = n }
 
-const cwd = vfs.AT_FDCWD
+const cwd = abi.AT_FDCWD
 
 func vec(b []byte) *usermem.Vec {
 	v := new(usermem.Vec)
@@ -381,7 +381,7 @@ func TestDescriptors(t *testing.T) {
 		t.Error(got)
 	}
 	var st abi.Stat
-	c.Stat(cwd, fmt.Sprintf("/proc/self/fd/%d", file), vfs.AT_SYMLINK_NOFOLLOW, &st)
+	c.Stat(cwd, fmt.Sprintf("/proc/self/fd/%d", file), abi.AT_SYMLINK_NOFOLLOW, &st)
 	if st.Mode != abi.S_IFLNK|0o700 {
 		t.Errorf("%o", st.Mode)
 	}
@@ -402,7 +402,7 @@ func TestDescriptors(t *testing.T) {
 		}
 		g.Unref()
 	}
-	c.Stat(cwd, fmt.Sprintf("/proc/self/fd/%d", again), vfs.AT_SYMLINK_NOFOLLOW, &st)
+	c.Stat(cwd, fmt.Sprintf("/proc/self/fd/%d", again), abi.AT_SYMLINK_NOFOLLOW, &st)
 	if st.Mode != abi.S_IFLNK|0o500 {
 		t.Errorf("%o", st.Mode)
 	}
@@ -435,7 +435,7 @@ func TestDescriptors(t *testing.T) {
 	if _, e := c.Open(&w, cwd, fmt.Sprintf("/proc/self/fd/%d", efd), abi.O_RDWR, 0); e != abi.ENXIO {
 		t.Error("open of an eventfd through its link:", e)
 	}
-	c.Files.EpollControl(ep, vfs.EPOLL_CTL_ADD, efd, &vfs.EpollEvent{Events: vfs.POLLIN, Data: 0xab})
+	c.Files.EpollControl(ep, abi.EPOLL_CTL_ADD, efd, &vfs.EpollEvent{Events: abi.POLLIN, Data: 0xab})
 	want := "pos:\t0\nflags:\t02\nmnt_id:\t0\nino:\t"
 	if got := read(t, c, fmt.Sprintf("/proc/self/fdinfo/%d", efd)); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "eventfd-count:                a\n") {
 		t.Errorf("%q", got)

@@ -46,7 +46,7 @@ func (fs *FS) Info() vfs.Info { return fs.info }
 
 // Statfs implements vfs.FileSystem.
 func (fs *FS) Statfs(st *vfs.Statfs) abi.Errno {
-	st.Type, st.Bsize, st.Frsize, st.Namelen = fs.magic, 4096, 4096, vfs.NAME_MAX
+	st.Type, st.Bsize, st.Frsize, st.Namelen = fs.magic, 4096, 4096, abi.NAME_MAX
 	return abi.OK
 }
 

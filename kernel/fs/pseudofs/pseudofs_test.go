@@ -36,7 +36,7 @@ func must(t *testing.T, what string, e, want abi.Errno) {
 func openAt(t *testing.T, c *vfs.Context, path string, flags uint32) *vfs.Description {
 	t.Helper()
 	var w wait.Waiter
-	d, e := c.OpenFile(&w, vfs.AT_FDCWD, path, flags, 0, 0)
+	d, e := c.OpenFile(&w, abi.AT_FDCWD, path, flags, 0, 0)
 	must(t, "open "+path, e, abi.OK)
 	return d
 }
@@ -72,13 +72,13 @@ func TestContents(t *testing.T) {
 	if n, errno := d.Pread(vec(b), 1<<62); n != 0 || errno != abi.OK {
 		t.Error(n, errno)
 	}
-	d.Lseek(0, vfs.SEEK_SET)
+	d.Lseek(0, abi.SEEK_SET)
 	read(d, "3333")
 	read(e, "2222")
-	e.Lseek(5, vfs.SEEK_SET)
+	e.Lseek(5, abi.SEEK_SET)
 	read(e, "2222")
 	fresh := openAt(t, c, "/f", 0)
-	fresh.Lseek(8, vfs.SEEK_SET)
+	fresh.Lseek(8, abi.SEEK_SET)
 	read(fresh, "44") // made at the first read, wherever it is
 }
 
@@ -109,16 +109,16 @@ func TestWriting(t *testing.T) {
 	if _, e := d.Write(&w, vec(make([]byte, 4096))); e != abi.EINVAL {
 		t.Error("too much:", e)
 	}
-	if _, e := c.OpenFile(&w, vfs.AT_FDCWD, "/r", abi.O_WRONLY, 0, 0); e != abi.EACCES {
+	if _, e := c.OpenFile(&w, abi.AT_FDCWD, "/r", abi.O_WRONLY, 0, 0); e != abi.EACCES {
 		t.Error("read-only file for writing:", e)
 	}
-	if _, e := c.OpenFile(&w, vfs.AT_FDCWD, "/new", abi.O_CREAT|abi.O_WRONLY, 0, 0); e != abi.ENOENT {
+	if _, e := c.OpenFile(&w, abi.AT_FDCWD, "/new", abi.O_CREAT|abi.O_WRONLY, 0, 0); e != abi.ENOENT {
 		t.Error("new file:", e)
 	}
-	must(t, "chmod", c.Chmod(vfs.AT_FDCWD, "/r", 0o777, 0), abi.EPERM)
+	must(t, "chmod", c.Chmod(abi.AT_FDCWD, "/r", 0o777, 0), abi.EPERM)
 	must(t, "truncate", c.Truncate("/r", 0), abi.EPERM)
-	must(t, "mkdir", c.Mkdir(vfs.AT_FDCWD, "/d", 0), abi.ENOENT)
-	must(t, "link", c.Link(vfs.AT_FDCWD, "/r", vfs.AT_FDCWD, "/s", 0), abi.EPERM)
+	must(t, "mkdir", c.Mkdir(abi.AT_FDCWD, "/d", 0), abi.ENOENT)
+	must(t, "link", c.Link(abi.AT_FDCWD, "/r", abi.AT_FDCWD, "/s", 0), abi.EPERM)
 }
 
 func TestNumbered(t *testing.T) {
@@ -135,7 +135,7 @@ func TestNumbered(t *testing.T) {
 	}
 	d := fs.Top().AddDir("d")
 	d.AddText("const", "x")
-	d.SetMore(&Numbered{Node: fs.NewNode(abi.S_IFDIR), Next: next, Type: vfs.DT_REG,
+	d.SetMore(&Numbered{Node: fs.NewNode(abi.S_IFDIR), Next: next, Type: abi.DT_REG,
 		InoOf: func(n int32) uint64 { return 1<<40 + uint64(n) },
 		Make: func(n int32) (vfs.Inode, abi.Errno) {
 			f := fs.NewFile(0o444, func() []byte { return Append(nil, int64(n)) })
@@ -148,7 +148,7 @@ func TestNumbered(t *testing.T) {
 		"4": abi.ENOENT, "2147483648": abi.ENOENT, "99999999999999999999": abi.ENOENT, "3 ": abi.ENOENT, "+3": abi.ENOENT, "0x3": abi.ENOENT,
 	} {
 		var st abi.Stat
-		must(t, name, c.Stat(vfs.AT_FDCWD, "/d/"+name, 0, &st), want)
+		must(t, name, c.Stat(abi.AT_FDCWD, "/d/"+name, 0, &st), want)
 	}
 	list := func(size int) string {
 		f := openAt(t, c, "/d", abi.O_DIRECTORY)
@@ -173,11 +173,11 @@ func TestNumbered(t *testing.T) {
 		}
 	}
 	delete(set, 3)
-	if _, e := c.OpenFile(&w, vfs.AT_FDCWD, "/d/3", 0, 0, 0); e != abi.ENOENT {
+	if _, e := c.OpenFile(&w, abi.AT_FDCWD, "/d/3", 0, 0, 0); e != abi.ENOENT {
 		t.Error("a number that is gone:", e)
 	}
 	var st abi.Stat
-	c.Stat(vfs.AT_FDCWD, "/d", 0, &st)
+	c.Stat(abi.AT_FDCWD, "/d", 0, &st)
 	if st.Mode != abi.S_IFDIR|0o555 || st.UID != abi.ID {
 		t.Errorf("%+v", st)
 	}

@@ -42,7 +42,7 @@ func TestCaches(t *testing.T) {
 		}
 	}
 	var st abi.Stat
-	if e := c.Stat(vfs.AT_FDCWD, "/devices/system/cpu/cpu0/cache/index3", 0, &st); e != abi.ENOENT {
+	if e := c.Stat(abi.AT_FDCWD, "/devices/system/cpu/cpu0/cache/index3", 0, &st); e != abi.ENOENT {
 		t.Error("a fourth cache:", e)
 	}
 	// AMD's leaf, and none at all.
@@ -52,7 +52,7 @@ func TestCaches(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	c = vfs.NewContext(New(options(1, cpuid(nil))))
-	if e := c.Stat(vfs.AT_FDCWD, "/devices/system/cpu/cpu0/cache", 0, &st); e != abi.ENOENT {
+	if e := c.Stat(abi.AT_FDCWD, "/devices/system/cpu/cpu0/cache", 0, &st); e != abi.ENOENT {
 		t.Error("caches of a processor that describes none:", e)
 	}
 }

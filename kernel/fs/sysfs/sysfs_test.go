@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 func read(t *testing.T, c *vfs.Context, path string) string {
 	t.Helper()
 	var w wait.Waiter
-	d, e := c.OpenFile(&w, vfs.AT_FDCWD, path, 0, 0, 0)
+	d, e := c.OpenFile(&w, abi.AT_FDCWD, path, 0, 0, 0)
 	if e != abi.OK {
 		t.Errorf("%s: %v", path, e)
 		return ""
@@ -59,7 +59,7 @@ func TestFiles(t *testing.T) {
 	}
 	var st abi.Stat
 	for _, absent := range []string{"/devices/system/cpu/cpu3", "/devices/system/cpu/cpu0/online", "/fs/cgroup", "/firmware"} {
-		if e := c.Stat(vfs.AT_FDCWD, absent, 0, &st); e != abi.ENOENT {
+		if e := c.Stat(abi.AT_FDCWD, absent, 0, &st); e != abi.ENOENT {
 			t.Errorf("%s: %v", absent, e)
 		}
 	}

@@ -143,7 +143,7 @@ func (d *differ) close() {
 
 // removeAll empties a directory of ours.
 func (d *differ) removeAll(dir string) {
-	fd, e := d.c.Open(&d.w, vfs.AT_FDCWD, dir, abi.O_DIRECTORY, 0)
+	fd, e := d.c.Open(&d.w, abi.AT_FDCWD, dir, abi.O_DIRECTORY, 0)
 	if e != abi.OK {
 		panic(e)
 	}
@@ -156,9 +156,9 @@ func (d *differ) removeAll(dir string) {
 			continue
 		case kind == "4":
 			d.removeAll(dir + name + "/")
-			e = d.c.Rmdir(vfs.AT_FDCWD, dir+name)
+			e = d.c.Rmdir(abi.AT_FDCWD, dir+name)
 		default:
-			e = d.c.Unlink(vfs.AT_FDCWD, dir+name)
+			e = d.c.Unlink(abi.AT_FDCWD, dir+name)
 		}
 		if e != abi.OK {
 			panic(e)
@@ -238,7 +238,7 @@ func (d *differ) dirfd() pair {
 	if d.rng.Intn(4) == 0 {
 		return d.fd()
 	}
-	return pair{fdcwd, vfs.AT_FDCWD}
+	return pair{fdcwd, abi.AT_FDCWD}
 }
 
 func result(op string, e string, more ...any) string {
@@ -302,7 +302,7 @@ func (d *differ) ourDents(fd int32) (string, abi.Errno) {
 		return "", e
 	}
 	defer f.Unref()
-	if _, e := f.Lseek(0, vfs.SEEK_SET); e != abi.OK && e != abi.ESPIPE {
+	if _, e := f.Lseek(0, abi.SEEK_SET); e != abi.OK && e != abi.ESPIPE {
 		return "", e
 	}
 	var all []string

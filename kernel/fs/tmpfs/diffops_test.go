@@ -6,7 +6,6 @@ import (
 	"syscall"
 
 	"skerry/kernel/abi"
-	"skerry/kernel/vfs"
 )
 
 // step makes one random operation on both sides and describes what came out.
@@ -135,7 +134,7 @@ func (d *differ) step() (host, ours string) {
 		f := d.fd()
 		op := fmt.Sprintf("fcntl(%d, F_GETFL)", f.ours)
 		n, e := sys(syscall.SYS_FCNTL, f.host, 3)
-		m, e2 := d.c.Files.Fcntl(f.ours, vfs.F_GETFL, 0)
+		m, e2 := d.c.Files.Fcntl(f.ours, abi.F_GETFL, 0)
 		if e != 0 {
 			n, m = 0, 0
 		}
@@ -236,7 +235,7 @@ func (d *differ) data() (host, ours string) {
 		}
 		var st abi.Stat
 		f.Stat(&st)
-		if whence >= vfs.SEEK_DATA && (d.reserved || st.Size > 1<<62) {
+		if whence >= abi.SEEK_DATA && (d.reserved || st.Size > 1<<62) {
 			// Linux knows pages that were reserved and not written, and finds no
 			// data in the very last page of the largest file.
 			return "", ""
@@ -267,7 +266,7 @@ func (d *differ) data() (host, ours string) {
 		if f.Flags()&abi.O_PATH == 0 {
 			e2 = f.Fallocate(mode, off, length)
 		}
-		d.reserved = d.reserved || e2 == abi.OK && mode&vfs.FALLOC_FL_PUNCH_HOLE == 0
+		d.reserved = d.reserved || e2 == abi.OK && mode&abi.FALLOC_FL_PUNCH_HOLE == 0
 		return result(op, errno(e)), result(op, e2.Error())
 	default:
 		op := fmt.Sprintf("fsync(%d)", p.ours)
@@ -301,9 +300,9 @@ func (d *differ) utimens() (host, ours string) {
 	case 0:
 		times[0].Nsec = 1e9
 	case 1:
-		times[r.Intn(2)].Nsec = vfs.UTIME_OMIT
+		times[r.Intn(2)].Nsec = abi.UTIME_OMIT
 	case 2:
-		times[0].Nsec, times[1].Nsec = vfs.UTIME_OMIT, vfs.UTIME_OMIT
+		times[0].Nsec, times[1].Nsec = abi.UTIME_OMIT, abi.UTIME_OMIT
 	}
 	op := fmt.Sprintf("utimensat(%d, %s, %v, %#x)", at.ours, short(p), times, flags)
 	ht := times
@@ -314,10 +313,10 @@ func (d *differ) utimens() (host, ours string) {
 	sys(syscall.SYS_NEWFSTATAT, at.host, p, ptr(&hs), flags)
 	d.c.Stat(at.ours, p, flags, &os)
 	// What was not set is the time of some earlier operation.
-	if times[0].Nsec == vfs.UTIME_OMIT {
+	if times[0].Nsec == abi.UTIME_OMIT {
 		hs.Atim, os.Atime = syscall.Timespec{}, abi.Timespec{}
 	}
-	if times[1].Nsec == vfs.UTIME_OMIT {
+	if times[1].Nsec == abi.UTIME_OMIT {
 		hs.Mtim, os.Mtime = syscall.Timespec{}, abi.Timespec{}
 	}
 	// So is the access time of a symbolic link that the walk then read.

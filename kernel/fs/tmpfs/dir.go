@@ -158,7 +158,7 @@ func (d *dir) Create(name string, n *vfs.NewNode) (vfs.Inode, abi.Errno) {
 		b.nlink = 2
 		d.addLinks(1)
 	case *file:
-		c.seals = vfs.F_SEAL_SEAL
+		c.seals = abi.F_SEAL_SEAL
 	}
 	d.add(name, child)
 	return child, abi.OK
@@ -169,7 +169,7 @@ func (d *dir) Tmpfile(mode uint32, linkable bool) (vfs.Inode, abi.Errno) {
 	if !d.fs.chargeInode() {
 		return nil, abi.ENOSPC
 	}
-	f := &file{linkable: linkable, seals: vfs.F_SEAL_SEAL}
+	f := &file{linkable: linkable, seals: abi.F_SEAL_SEAL}
 	f.init(d.fs, mode)
 	f.holds = 1
 	return f, abi.OK

@@ -3,7 +3,6 @@ package tmpfs
 import (
 	"skerry/kernel/abi"
 	"skerry/kernel/ground/frame"
-	"skerry/kernel/vfs"
 )
 
 // SeekHole implements vfs.HoleSeeker by the pages that are there.
@@ -29,15 +28,15 @@ func (f *file) SeekHole(off int64, data bool) (int64, abi.Errno) {
 
 // Fallocate implements vfs.Allocator: allocate, or punch a hole.
 func (f *file) Fallocate(mode uint32, off, length int64) abi.Errno {
-	if mode&vfs.FALLOC_FL_ZERO_RANGE != 0 {
+	if mode&abi.FALLOC_FL_ZERO_RANGE != 0 {
 		return abi.EOPNOTSUPP
 	}
 	f.wmu.Lock()
 	defer f.wmu.Unlock()
-	if mode&vfs.FALLOC_FL_PUNCH_HOLE != 0 {
+	if mode&abi.FALLOC_FL_PUNCH_HOLE != 0 {
 		return f.punch(off, off+length)
 	}
-	return f.reserve(off, off+length, mode&vfs.FALLOC_FL_KEEP_SIZE != 0)
+	return f.reserve(off, off+length, mode&abi.FALLOC_FL_KEEP_SIZE != 0)
 }
 
 // PunchHole is MADV_REMOVE of mm: the range is whole pages of a shared writable
@@ -54,7 +53,7 @@ func (f *file) PunchHole(off, n int64) abi.Errno {
 // punch makes [off, end) a hole, as far as whole pages go, and zeros the rest.
 // The caller holds wmu.
 func (f *file) punch(off, end int64) abi.Errno {
-	if f.seals&(vfs.F_SEAL_WRITE|vfs.F_SEAL_FUTURE_WRITE) != 0 {
+	if f.seals&(abi.F_SEAL_WRITE|abi.F_SEAL_FUTURE_WRITE) != 0 {
 		return abi.EPERM
 	}
 	first := (uint64(off) + frame.Size - 1) >> frame.Shift
@@ -88,7 +87,7 @@ func (f *file) zero(off, end int64) {
 // reserve makes the pages of [off, end). If they do not all fit, those made here
 // go again. The caller holds wmu.
 func (f *file) reserve(off, end int64, keepSize bool) abi.Errno {
-	if !keepSize && end > f.size.Load() && f.seals&vfs.F_SEAL_GROW != 0 {
+	if !keepSize && end > f.size.Load() && f.seals&abi.F_SEAL_GROW != 0 {
 		return abi.EPERM
 	}
 	first := uint64(off) >> frame.Shift
@@ -132,9 +131,9 @@ func (f *file) Fcntl(cmd int, arg uint64) (int, abi.Errno) {
 	f.wmu.Lock()
 	defer f.wmu.Unlock()
 	switch cmd {
-	case vfs.F_GET_SEALS:
+	case abi.F_GET_SEALS:
 		return int(f.seals), abi.OK
-	case vfs.F_ADD_SEALS:
+	case abi.F_ADD_SEALS:
 		return 0, f.addSeals(uint32(arg))
 	}
 	return 0, abi.EINVAL
@@ -142,18 +141,18 @@ func (f *file) Fcntl(cmd int, arg uint64) (int, abi.Errno) {
 
 // addSeals adds seals for good. The caller holds wmu.
 func (f *file) addSeals(seals uint32) abi.Errno {
-	const all = vfs.F_SEAL_SEAL | vfs.F_SEAL_SHRINK | vfs.F_SEAL_GROW | vfs.F_SEAL_WRITE |
-		vfs.F_SEAL_FUTURE_WRITE | vfs.F_SEAL_EXEC
+	const all = abi.F_SEAL_SEAL | abi.F_SEAL_SHRINK | abi.F_SEAL_GROW | abi.F_SEAL_WRITE |
+		abi.F_SEAL_FUTURE_WRITE | abi.F_SEAL_EXEC
 	if seals&^all != 0 {
 		return abi.EINVAL
 	}
-	if f.seals&vfs.F_SEAL_SEAL != 0 {
+	if f.seals&abi.F_SEAL_SEAL != 0 {
 		return abi.EPERM
 	}
-	if seals&vfs.F_SEAL_EXEC != 0 && f.Mode()&0o111 != 0 {
-		seals |= vfs.F_SEAL_SHRINK | vfs.F_SEAL_GROW | vfs.F_SEAL_WRITE | vfs.F_SEAL_FUTURE_WRITE
+	if seals&abi.F_SEAL_EXEC != 0 && f.Mode()&0o111 != 0 {
+		seals |= abi.F_SEAL_SHRINK | abi.F_SEAL_GROW | abi.F_SEAL_WRITE | abi.F_SEAL_FUTURE_WRITE
 	}
-	if seals&vfs.F_SEAL_WRITE != 0 && f.seals&vfs.F_SEAL_WRITE == 0 && f.Mapped() {
+	if seals&abi.F_SEAL_WRITE != 0 && f.seals&abi.F_SEAL_WRITE == 0 && f.Mapped() {
 		// Whether the mapping is a writable one is not known here; refusing too
 		// often is what callers are ready for (EBUSY, fcntl(2)).
 		return abi.EBUSY

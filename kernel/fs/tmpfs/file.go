@@ -140,10 +140,10 @@ func (f *file) write(v *usermem.Vec, off int64) (int, abi.Errno) {
 	}
 	size := f.size.Load()
 	if f.seals != 0 {
-		if f.seals&(vfs.F_SEAL_WRITE|vfs.F_SEAL_FUTURE_WRITE) != 0 {
+		if f.seals&(abi.F_SEAL_WRITE|abi.F_SEAL_FUTURE_WRITE) != 0 {
 			return 0, abi.EPERM
 		}
-		if f.seals&vfs.F_SEAL_GROW != 0 && off+int64(v.Len()) > size {
+		if f.seals&abi.F_SEAL_GROW != 0 && off+int64(v.Len()) > size {
 			if off >= size {
 				return 0, abi.EPERM
 			}
@@ -219,7 +219,7 @@ func (f *file) SetAttr(a *vfs.Attr) abi.Errno {
 	}
 	if a.Set&vfs.AttrMode != 0 {
 		f.wmu.Lock()
-		sealed := f.seals&vfs.F_SEAL_EXEC != 0 && (f.Mode()^a.Mode)&0o111 != 0
+		sealed := f.seals&abi.F_SEAL_EXEC != 0 && (f.Mode()^a.Mode)&0o111 != 0
 		f.wmu.Unlock()
 		if sealed {
 			return abi.EPERM
@@ -237,7 +237,7 @@ func (f *file) truncate(size int64) abi.Errno {
 	f.wmu.Lock()
 	defer f.wmu.Unlock()
 	old := f.size.Load()
-	if size < old && f.seals&vfs.F_SEAL_SHRINK != 0 || size > old && f.seals&vfs.F_SEAL_GROW != 0 {
+	if size < old && f.seals&abi.F_SEAL_SHRINK != 0 || size > old && f.seals&abi.F_SEAL_GROW != 0 {
 		return abi.EPERM
 	}
 	switch {
@@ -307,7 +307,7 @@ func (f *file) Executable() bool { return false }
 func (f *file) MayWriteShared() bool {
 	f.wmu.Lock()
 	defer f.wmu.Unlock()
-	return f.seals&(vfs.F_SEAL_WRITE|vfs.F_SEAL_FUTURE_WRITE) == 0
+	return f.seals&(abi.F_SEAL_WRITE|abi.F_SEAL_FUTURE_WRITE) == 0
 }
 
 // takeLinkable reports whether the file waits for its first name (O_TMPFILE), and

@@ -12,7 +12,7 @@ import (
 	"skerry/kernel/wait"
 )
 
-const cwd = vfs.AT_FDCWD
+const cwd = abi.AT_FDCWD
 
 // mapping stands for an address space that maps a whole file shared.
 type mapping struct {
@@ -178,7 +178,7 @@ func TestLimits(t *testing.T) {
 	if n := fs.usedPages.Load(); n != 1 {
 		t.Error(n, "pages after a failed fallocate")
 	}
-	must(t, "fallocate", d.Fallocate(vfs.FALLOC_FL_KEEP_SIZE, 8192, 4096), abi.OK)
+	must(t, "fallocate", d.Fallocate(abi.FALLOC_FL_KEEP_SIZE, 8192, 4096), abi.OK)
 	var st abi.Stat
 	d.Stat(&st)
 	if st.Size != 4096 || st.Blocks != 16 {
@@ -254,12 +254,12 @@ func TestMemfdSeals(t *testing.T) {
 	}
 	d.Write(&w, bytesVec(make([]byte, 5000)))
 	add := func(s uint64) abi.Errno {
-		_, e := tab.Fcntl(fd, vfs.F_ADD_SEALS, s)
+		_, e := tab.Fcntl(fd, abi.F_ADD_SEALS, s)
 		return e
 	}
 	f := d.File().(*file)
 	must(t, "unknown seal", add(0x40), abi.EINVAL)
-	must(t, "grow", add(vfs.F_SEAL_GROW), abi.OK)
+	must(t, "grow", add(abi.F_SEAL_GROW), abi.OK)
 	if n, e := d.Pwrite(bytesVec(make([]byte, 100)), 4950); n != 50 || e != abi.OK {
 		t.Error("write over the sealed end:", n, e)
 	}
@@ -269,26 +269,26 @@ func TestMemfdSeals(t *testing.T) {
 	must(t, "allocate", d.Fallocate(0, 0, 6000), abi.EPERM)
 	must(t, "truncate up", f.truncate(6000), abi.EPERM)
 	must(t, "truncate down", f.truncate(4999), abi.OK)
-	must(t, "shrink", add(vfs.F_SEAL_SHRINK), abi.OK)
+	must(t, "shrink", add(abi.F_SEAL_SHRINK), abi.OK)
 	must(t, "truncate down", f.truncate(4000), abi.EPERM)
 	m := newMapping(f)
-	must(t, "write seal on a mapped file", add(vfs.F_SEAL_WRITE), abi.EBUSY)
+	must(t, "write seal on a mapped file", add(abi.F_SEAL_WRITE), abi.EBUSY)
 	m.close()
-	must(t, "write", add(vfs.F_SEAL_WRITE), abi.OK)
+	must(t, "write", add(abi.F_SEAL_WRITE), abi.OK)
 	if _, e := d.Pwrite(bytesVec(make([]byte, 1)), 0); e != abi.EPERM || f.MayWriteShared() {
 		t.Error("write to a sealed file:", e)
 	}
 	must(t, "punch", d.Fallocate(3, 0, 4096), abi.EPERM)
-	must(t, "the last seal", add(vfs.F_SEAL_SEAL), abi.OK)
-	must(t, "one more", add(vfs.F_SEAL_EXEC), abi.EPERM)
-	if n, _ := tab.Fcntl(fd, vfs.F_GET_SEALS, 0); n != 0xf {
+	must(t, "the last seal", add(abi.F_SEAL_SEAL), abi.OK)
+	must(t, "one more", add(abi.F_SEAL_EXEC), abi.EPERM)
+	if n, _ := tab.Fcntl(fd, abi.F_GET_SEALS, 0); n != 0xf {
 		t.Errorf("%#x", n)
 	}
 	tab.Close(fd)
 
 	d, _ = fs.Memfd("", 0)
 	fd, _ = tab.Install(d, false)
-	must(t, "seal of one that may not", add(vfs.F_SEAL_WRITE), abi.EPERM)
+	must(t, "seal of one that may not", add(abi.F_SEAL_WRITE), abi.EPERM)
 	tab.Close(fd)
 	d, _ = fs.Memfd("", mfdNoexecSeal)
 	var st abi.Stat
@@ -314,17 +314,17 @@ func TestTmpfile(t *testing.T) {
 	d := open(t, c, "/", abi.O_TMPFILE|abi.O_RDWR, 0o600)
 	d.Write(&w, bytesVec([]byte("hello")))
 	fd := install(t, c, d)
-	must(t, "link", c.Link(fd, "", cwd, "/named", vfs.AT_EMPTY_PATH), abi.OK)
+	must(t, "link", c.Link(fd, "", cwd, "/named", abi.AT_EMPTY_PATH), abi.OK)
 	var st abi.Stat
 	c.Stat(cwd, "/named", 0, &st)
 	if st.Size != 5 || st.Nlink != 1 {
 		t.Error(st.Size, st.Nlink)
 	}
 	must(t, "unlink", c.Unlink(cwd, "/named"), abi.OK)
-	must(t, "link again", c.Link(fd, "", cwd, "/named", vfs.AT_EMPTY_PATH), abi.ENOENT)
+	must(t, "link again", c.Link(fd, "", cwd, "/named", abi.AT_EMPTY_PATH), abi.ENOENT)
 	c.Files.Close(fd)
 	fd = install(t, c, open(t, c, "/", abi.O_TMPFILE|abi.O_RDWR|abi.O_EXCL, 0o600))
-	must(t, "link of an exclusive one", c.Link(fd, "", cwd, "/named", vfs.AT_EMPTY_PATH), abi.ENOENT)
+	must(t, "link of an exclusive one", c.Link(fd, "", cwd, "/named", abi.AT_EMPTY_PATH), abi.ENOENT)
 	c.Files.Close(fd)
 	if fs.usedPages.Load() != 0 || fs.usedInodes.Load() != 1 {
 		t.Error("left:", fs.usedPages.Load(), fs.usedInodes.Load())
@@ -352,7 +352,7 @@ func TestFileTogether(t *testing.T) {
 				case 1:
 					f.truncate(off)
 				case 2:
-					f.Fallocate(vfs.FALLOC_FL_PUNCH_HOLE|vfs.FALLOC_FL_KEEP_SIZE, off, 1+int64(rng.Intn(20000)))
+					f.Fallocate(abi.FALLOC_FL_PUNCH_HOLE|abi.FALLOC_FL_KEEP_SIZE, off, 1+int64(rng.Intn(20000)))
 				case 3:
 					m.touch(uint64(off) >> 12)
 				case 4:

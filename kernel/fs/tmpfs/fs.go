@@ -85,7 +85,7 @@ func (fs *FS) Info() vfs.Info {
 
 // Statfs implements vfs.FileSystem.
 func (fs *FS) Statfs(st *vfs.Statfs) abi.Errno {
-	st.Type, st.Bsize, st.Frsize, st.Namelen = magic, frame.Size, frame.Size, vfs.NAME_MAX
+	st.Type, st.Bsize, st.Frsize, st.Namelen = magic, frame.Size, frame.Size, abi.NAME_MAX
 	st.Blocks = uint64(fs.pages)
 	st.Bfree = uint64(max(fs.pages-fs.usedPages.Load(), 0))
 	st.Bavail = st.Bfree
@@ -140,9 +140,9 @@ func (fs *FS) Memfd(name string, flags uint32) (*vfs.Description, abi.Errno) {
 	f.init(fs, abi.S_IFREG|0o777)
 	if flags&mfdNoexecSeal != 0 {
 		f.mode &^= 0o111
-		f.seals = vfs.F_SEAL_EXEC
+		f.seals = abi.F_SEAL_EXEC
 	} else if flags&mfdAllowSealing == 0 {
-		f.seals = vfs.F_SEAL_SEAL
+		f.seals = abi.F_SEAL_SEAL
 	}
 	f.holds = 1
 	return vfs.OpenInode(vfs.NewAnonymous("/memfd:"+name+" (deleted)", f), abi.O_RDWR|abi.O_LARGEFILE)

@@ -42,7 +42,7 @@ func must(t *testing.T, what string, e, want abi.Errno) {
 func open(t *testing.T, c *vfs.Context, path string, flags, mode uint32) *vfs.Description {
 	t.Helper()
 	var w wait.Waiter
-	d, e := c.OpenFile(&w, vfs.AT_FDCWD, path, flags, mode, 0)
+	d, e := c.OpenFile(&w, abi.AT_FDCWD, path, flags, mode, 0)
 	must(t, "open "+path, e, abi.OK)
 	return d
 }

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const cwd = vfs.AT_FDCWD
+const cwd = abi.AT_FDCWD
 
 func vec(b []byte) *usermem.Vec {
 	v := new(usermem.Vec)
@@ -111,7 +111,7 @@ func list(t *testing.T, c *vfs.Context, path string, size int) string {
 			names = append(names, name)
 			// What a listing says of an entry must be what a look at it says.
 			var st abi.Stat
-			if e := c.Stat(cwd, path+"/"+name, vfs.AT_SYMLINK_NOFOLLOW, &st); e != abi.OK || uint8(st.Mode>>12) != b[18] {
+			if e := c.Stat(cwd, path+"/"+name, abi.AT_SYMLINK_NOFOLLOW, &st); e != abi.OK || uint8(st.Mode>>12) != b[18] {
 				t.Errorf("%s/%s: %v, mode %o, listed as %d", path, name, e, st.Mode, b[18])
 			}
 			ino := uint64(0)

@@ -67,10 +67,9 @@ type base struct {
 	queue waiter.Queue
 	ep    atomic.Pointer[endpoint]
 
-	err      atomic.Int32 // pending error (SO_ERROR), an abi.Errno
-	shut     atomic.Uint32
-	rcvTimeo atomic.Int64 // ns
-	sndTimeo atomic.Int64
+	err  atomic.Int32 // pending error (SO_ERROR), an abi.Errno
+	shut atomic.Uint32
+	socket.TimeLimits
 	lowat    atomic.Int32
 	stamp    atomic.Uint32 // 0 or the SO_TIMESTAMP… that was asked for
 	sndSized atomic.Bool   // SO_SNDBUF was set
@@ -150,12 +149,10 @@ func (b *base) Stat(st *abi.Stat) abi.Errno { return socket.Stat(st, b.id) }
 // Name implements vfs.Namer.
 func (b *base) Name() string { return socket.Name(b.id) }
 
-// Timeouts implements vfs.Timeouts.
-func (b *base) Timeouts() (read, write int64) { return b.rcvTimeo.Load(), b.sndTimeo.Load() }
-
 // Limits implements socket.Socket.
 func (b *base) Limits() (recv, send int64, low int) {
-	return b.rcvTimeo.Load(), b.sndTimeo.Load(), int(b.lowat.Load())
+	recv, send = b.Timeouts()
+	return recv, send, int(b.lowat.Load())
 }
 
 // takeErr takes the pending error.

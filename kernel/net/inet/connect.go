@@ -239,8 +239,7 @@ func (s *Stream) Accept(peer []byte) (socket.Socket, int, abi.Errno) {
 	s.mu.Lock()
 	record := s.record
 	c.options = s.options
-	c.rcvTimeo.Store(s.rcvTimeo.Load())
-	c.sndTimeo.Store(s.sndTimeo.Load())
+	c.Inherit(&s.TimeLimits)
 	c.lowat.Store(s.lowat.Load())
 	s.mu.Unlock()
 	c.options.deferAccept = 0

@@ -33,18 +33,11 @@ func byteOrInt(val []byte) (int, abi.Errno) {
 	return 0, abi.OK
 }
 
-// putInt writes an int, as much as fits.
-func putInt(val []byte, v int) (int, abi.Errno) {
-	var b [4]byte
-	binary.LittleEndian.PutUint32(b[:], uint32(v))
-	return copy(val, b[:]), abi.OK
-}
-
 func putBool(val []byte, v bool) (int, abi.Errno) {
 	if v {
-		return putInt(val, 1)
+		return socket.PutInt(val, 1)
 	}
-	return putInt(val, 0)
+	return socket.PutInt(val, 0)
 }
 
 // putByteOrInt writes an int, or a single byte into a shorter value if the int
@@ -54,7 +47,7 @@ func putByteOrInt(val []byte, v int) (int, abi.Errno) {
 		val[0] = byte(v)
 		return 1, abi.OK
 	}
-	return putInt(val, v)
+	return socket.PutInt(val, v)
 }
 
 // common handles the options of SOL_SOCKET that need no endpoint. done is false
@@ -67,18 +60,10 @@ func (b *base) common(name int, val []byte) (done bool, e abi.Errno) {
 	if e != abi.OK {
 		return true, e
 	}
+	if done, e := b.SetTimeout(name, val); done {
+		return true, e
+	}
 	switch name {
-	case abi.SO_RCVTIMEO, abi.SO_SNDTIMEO, abi.SO_RCVTIMEO_NEW, abi.SO_SNDTIMEO_NEW:
-		d, e := socket.Timeval(val)
-		if e != abi.OK {
-			return true, e
-		}
-		if name == abi.SO_RCVTIMEO || name == abi.SO_RCVTIMEO_NEW {
-			b.rcvTimeo.Store(d)
-		} else {
-			b.sndTimeo.Store(d)
-		}
-		return true, abi.OK
 	case abi.SO_TYPE, abi.SO_ERROR, abi.SO_PROTOCOL, abi.SO_DOMAIN, abi.SO_ACCEPTCONN, abi.SO_COOKIE,
 		abi.SO_SNDLOWAT, abi.SO_PEERCRED:
 		return true, abi.ENOPROTOOPT // they cannot be set
@@ -240,14 +225,17 @@ func (b *base) bufferSize(v int, send bool) int {
 
 // getSocket reads an option of SOL_SOCKET.
 func (b *base) getSocket(ep *endpoint, typ, proto, name int, val []byte) (int, abi.Errno) {
+	if n, done := b.GetTimeout(name, val); done {
+		return n, abi.OK
+	}
 	o := ep.SocketOptions()
 	switch name {
 	case abi.SO_TYPE:
-		return putInt(val, typ)
+		return socket.PutInt(val, typ)
 	case abi.SO_DOMAIN:
-		return putInt(val, b.domain)
+		return socket.PutInt(val, b.domain)
 	case abi.SO_PROTOCOL:
-		return putInt(val, proto)
+		return socket.PutInt(val, proto)
 	case abi.SO_REUSEADDR:
 		return putBool(val, o.GetReuseAddress())
 	case abi.SO_REUSEPORT:
@@ -257,9 +245,9 @@ func (b *base) getSocket(ep *endpoint, typ, proto, name int, val []byte) (int, a
 	case abi.SO_KEEPALIVE:
 		return putBool(val, o.GetKeepAlive())
 	case abi.SO_SNDBUF:
-		return putInt(val, int(o.GetSendBufferSize()))
+		return socket.PutInt(val, int(o.GetSendBufferSize()))
 	case abi.SO_RCVBUF:
-		return putInt(val, int(o.GetReceiveBufferSize()))
+		return socket.PutInt(val, int(o.GetReceiveBufferSize()))
 	case abi.SO_LINGER:
 		var v [8]byte
 		if l := o.GetLinger(); l.Enabled || l.Timeout != 0 {
@@ -269,14 +257,10 @@ func (b *base) getSocket(ep *endpoint, typ, proto, name int, val []byte) (int, a
 			binary.LittleEndian.PutUint32(v[4:], uint32(min(l.Timeout/time.Second, 1<<31-1)))
 		}
 		return copy(val, v[:]), abi.OK
-	case abi.SO_RCVTIMEO, abi.SO_RCVTIMEO_NEW:
-		return socket.PutTimeval(val, b.rcvTimeo.Load()), abi.OK
-	case abi.SO_SNDTIMEO, abi.SO_SNDTIMEO_NEW:
-		return socket.PutTimeval(val, b.sndTimeo.Load()), abi.OK
 	case abi.SO_RCVLOWAT:
-		return putInt(val, int(b.lowat.Load()))
+		return socket.PutInt(val, int(b.lowat.Load()))
 	case abi.SO_SNDLOWAT:
-		return putInt(val, 1)
+		return socket.PutInt(val, 1)
 	case abi.SO_ACCEPTCONN:
 		return putBool(val, o.GetAcceptConn())
 	case abi.SO_TIMESTAMP, abi.SO_TIMESTAMPNS, abi.SO_TIMESTAMP_NEW, abi.SO_TIMESTAMPNS_NEW:
@@ -284,11 +268,11 @@ func (b *base) getSocket(ep *endpoint, typ, proto, name int, val []byte) (int, a
 	case abi.SO_OOBINLINE:
 		return putBool(val, b.options.oobInline)
 	case abi.SO_PRIORITY:
-		return putInt(val, int(b.options.priority))
+		return socket.PutInt(val, int(b.options.priority))
 	case abi.SO_DEBUG, abi.SO_DONTROUTE, abi.SO_MARK:
-		return putInt(val, 0)
+		return socket.PutInt(val, 0)
 	case abi.SO_BINDTOIFINDEX:
-		return putInt(val, int(b.options.device))
+		return socket.PutInt(val, int(b.options.device))
 	case abi.SO_BINDTODEVICE:
 		n := b.host.deviceName(b.options.device)
 		if n == "" {

@@ -95,6 +95,22 @@ func discoverFrom(v int) int {
 	return 1
 }
 
+// number reads one of the stack's options as Linux shows it.
+func (ep *endpoint) number(opt tcpip.SockOptInt) (int, abi.Errno) {
+	v, err := ep.GetSockOptInt(opt)
+	if err != nil {
+		return 0, errnoOf(err)
+	}
+	switch {
+	case opt == tcpip.MTUDiscoverOption:
+		v = discoverFrom(v)
+	case opt == tcpip.IPv4TTLOption && v == tcpip.UseDefaultIPv4TTL,
+		opt == tcpip.IPv6HopLimitOption && v == tcpip.UseDefaultIPv6HopLimit:
+		v = 64
+	}
+	return v, abi.OK
+}
+
 // getIP reads an option of SOL_IP.
 func (b *base) getIP(ep *endpoint, name int, val []byte) (int, abi.Errno) {
 	o := ep.SocketOptions()
@@ -105,17 +121,9 @@ func (b *base) getIP(ep *endpoint, name int, val []byte) (int, abi.Errno) {
 		return putByteOrInt(val, 0)
 	}
 	number := func(opt tcpip.SockOptInt) (int, abi.Errno) {
-		v, err := ep.GetSockOptInt(opt)
-		if err != nil {
-			return 0, errnoOf(err)
-		}
-		switch opt {
-		case tcpip.MTUDiscoverOption:
-			v = discoverFrom(v)
-		case tcpip.IPv4TTLOption:
-			if v == tcpip.UseDefaultIPv4TTL {
-				v = 64
-			}
+		v, e := ep.number(opt)
+		if e != abi.OK {
+			return 0, e
 		}
 		return putByteOrInt(val, v)
 	}
@@ -150,7 +158,7 @@ func (b *base) getIP(ep *endpoint, name int, val []byte) (int, abi.Errno) {
 		return 0, abi.OK
 	case abi.IP_MTU:
 		if mtu, ok := b.pathMTU(ep); ok {
-			return putInt(val, min(mtu, 65535))
+			return socket.PutInt(val, min(mtu, 65535))
 		}
 		return 0, abi.ENOTCONN
 	case abi.IP_MULTICAST_IF:
@@ -395,19 +403,11 @@ func (b *base) getIPv6(ep *endpoint, name int, val []byte) (int, abi.Errno) {
 	}
 	o := ep.SocketOptions()
 	number := func(opt tcpip.SockOptInt) (int, abi.Errno) {
-		v, err := ep.GetSockOptInt(opt)
-		if err != nil {
-			return 0, errnoOf(err)
+		v, e := ep.number(opt)
+		if e != abi.OK {
+			return 0, e
 		}
-		switch opt {
-		case tcpip.MTUDiscoverOption:
-			v = discoverFrom(v)
-		case tcpip.IPv6HopLimitOption:
-			if v == tcpip.UseDefaultIPv6HopLimit {
-				v = 64
-			}
-		}
-		return putInt(val, v)
+		return socket.PutInt(val, v)
 	}
 	switch name {
 	case abi.IPV6_V6ONLY:
@@ -437,10 +437,10 @@ func (b *base) getIPv6(ep *endpoint, name int, val []byte) (int, abi.Errno) {
 	case abi.IPV6_MTU_DISCOVER:
 		return number(tcpip.MTUDiscoverOption)
 	case abi.IPV6_TRANSPARENT, abi.IPV6_FREEBIND, abi.IPV6_DONTFRAG:
-		return putInt(val, 0)
+		return socket.PutInt(val, 0)
 	case abi.IPV6_MTU:
 		if mtu, ok := b.pathMTU(ep); ok {
-			return putInt(val, mtu)
+			return socket.PutInt(val, mtu)
 		}
 		return 0, abi.ENOTCONN
 	}

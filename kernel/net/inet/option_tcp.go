@@ -10,6 +10,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 
 	"skerry/kernel/abi"
+	"skerry/kernel/net/socket"
 	"skerry/kernel/net/stack"
 )
 
@@ -160,7 +161,7 @@ func (s *Stream) GetOption(level, name int, val []byte) (int, abi.Errno) {
 		if over(ep.tcp.EndpointState()) {
 			s.collect(ep)
 		}
-		return putInt(val, int(s.takeErr()))
+		return socket.PutInt(val, int(s.takeErr()))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,34 +188,34 @@ func (s *Stream) getTCP(ep *endpoint, name int, val []byte) (int, abi.Errno) {
 	case abi.TCP_QUICKACK:
 		return putBool(val, o.GetQuickAck())
 	case abi.TCP_MAXSEG:
-		return putInt(val, s.mss(ep))
+		return socket.PutInt(val, s.mss(ep))
 	case abi.TCP_KEEPIDLE:
 		var d tcpip.KeepaliveIdleOption
 		ep.GetSockOpt(&d)
-		return putInt(val, int(time.Duration(d)/time.Second))
+		return socket.PutInt(val, int(time.Duration(d)/time.Second))
 	case abi.TCP_KEEPINTVL:
 		var d tcpip.KeepaliveIntervalOption
 		ep.GetSockOpt(&d)
-		return putInt(val, int(time.Duration(d)/time.Second))
+		return socket.PutInt(val, int(time.Duration(d)/time.Second))
 	case abi.TCP_KEEPCNT:
 		v, err := ep.GetSockOptInt(tcpip.KeepaliveCountOption)
 		if err != nil {
 			return 0, errnoOf(err)
 		}
-		return putInt(val, v)
+		return socket.PutInt(val, v)
 	case abi.TCP_LINGER2:
 		var d tcpip.TCPLingerTimeoutOption
 		ep.GetSockOpt(&d)
 		if d < 0 {
-			return putInt(val, -1)
+			return socket.PutInt(val, -1)
 		}
-		return putInt(val, int(time.Duration(d)/time.Second))
+		return socket.PutInt(val, int(time.Duration(d)/time.Second))
 	case abi.TCP_USER_TIMEOUT:
 		var d tcpip.TCPUserTimeoutOption
 		ep.GetSockOpt(&d)
-		return putInt(val, int(time.Duration(d)/time.Millisecond))
+		return socket.PutInt(val, int(time.Duration(d)/time.Millisecond))
 	case abi.TCP_DEFER_ACCEPT:
-		return putInt(val, deferSeconds(s.options.deferAccept))
+		return socket.PutInt(val, deferSeconds(s.options.deferAccept))
 	case abi.TCP_CONGESTION:
 		var cc tcpip.CongestionControlOption
 		ep.GetSockOpt(&cc)
@@ -289,7 +290,7 @@ func (d *Datagram) GetOption(level, name int, val []byte) (int, abi.Errno) {
 		if e == abi.OK {
 			e = errnoOf(ep.LastError())
 		}
-		return putInt(val, int(e))
+		return socket.PutInt(val, int(e))
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -39,17 +39,10 @@ func (s *Socket) SetOption(level, name int, val []byte) abi.Errno {
 		}
 		return abi.OK
 	}
+	if done, e := s.SetTimeout(name, val); done {
+		return e
+	}
 	switch name {
-	case abi.SO_RCVTIMEO, abi.SO_SNDTIMEO, abi.SO_RCVTIMEO_NEW, abi.SO_SNDTIMEO_NEW:
-		d, e := socket.Timeval(val)
-		if e != abi.OK {
-			return e
-		}
-		if name == abi.SO_RCVTIMEO || name == abi.SO_RCVTIMEO_NEW {
-			s.rcvTimeo.Store(d)
-		} else {
-			s.sndTimeo.Store(d)
-		}
 	case abi.SO_SNDBUF, abi.SO_RCVBUF: // doubled, as socket(7) says
 		if v < 0 || v > defaultBuf {
 			v = defaultBuf
@@ -74,35 +67,31 @@ func (s *Socket) GetOption(level, name int, val []byte) (int, abi.Errno) {
 	if level != abi.SOL_SOCKET {
 		return 0, abi.ENOPROTOOPT
 	}
-	put := func(v int) (int, abi.Errno) {
-		return copy(val, binary.LittleEndian.AppendUint32(nil, uint32(v))), abi.OK
+	if n, done := s.GetTimeout(name, val); done {
+		return n, abi.OK
 	}
 	switch name {
 	case abi.SO_TYPE:
-		return put(s.typ)
+		return socket.PutInt(val, s.typ)
 	case abi.SO_DOMAIN:
-		return put(abi.AF_NETLINK)
+		return socket.PutInt(val, abi.AF_NETLINK)
 	case abi.SO_PROTOCOL:
-		return put(abi.NETLINK_ROUTE)
+		return socket.PutInt(val, abi.NETLINK_ROUTE)
 	case abi.SO_SNDBUF, abi.SO_RCVBUF:
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if name == abi.SO_SNDBUF {
-			return put(s.sndbuf)
+			return socket.PutInt(val, s.sndbuf)
 		}
-		return put(s.rcvbuf)
+		return socket.PutInt(val, s.rcvbuf)
 	case abi.SO_ACCEPTCONN:
-		return put(0)
+		return socket.PutInt(val, 0)
 	case abi.SO_ERROR:
 		s.mu.Lock()
 		e := s.err
 		s.err = abi.OK
 		s.mu.Unlock()
-		return put(int(e))
-	case abi.SO_RCVTIMEO, abi.SO_RCVTIMEO_NEW:
-		return socket.PutTimeval(val, s.rcvTimeo.Load()), abi.OK
-	case abi.SO_SNDTIMEO, abi.SO_SNDTIMEO_NEW:
-		return socket.PutTimeval(val, s.sndTimeo.Load()), abi.OK
+		return socket.PutInt(val, int(e))
 	}
 	return 0, abi.ENOPROTOOPT
 }

@@ -11,7 +11,6 @@ package netlink
 import (
 	"encoding/binary"
 	"sync"
-	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/waiter"
 
@@ -69,7 +68,7 @@ type Socket struct {
 	id    uint64
 	queue waiter.Queue
 
-	rcvTimeo, sndTimeo atomic.Int64 // ns
+	socket.TimeLimits
 
 	mu     sync.Mutex
 	port   uint32 // 0: none yet
@@ -114,11 +113,11 @@ func (s *Socket) Stat(st *abi.Stat) abi.Errno { return socket.Stat(st, s.id) }
 // Name implements vfs.Namer.
 func (s *Socket) Name() string { return socket.Name(s.id) }
 
-// Timeouts implements vfs.Timeouts.
-func (s *Socket) Timeouts() (read, write int64) { return s.rcvTimeo.Load(), s.sndTimeo.Load() }
-
 // Limits implements socket.Socket.
-func (s *Socket) Limits() (recv, send int64, low int) { return s.rcvTimeo.Load(), s.sndTimeo.Load(), 1 }
+func (s *Socket) Limits() (recv, send int64, low int) {
+	recv, send = s.Timeouts()
+	return recv, send, 1
+}
 
 // Bind implements socket.Socket: the port that is asked for, or with 0 any,
 // and the groups to hear of.

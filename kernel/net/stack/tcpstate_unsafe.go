@@ -19,7 +19,10 @@ var (
 
 // fieldOffset is the offset of a possibly nested field, or 0 if there is none.
 func fieldOffset(path ...string) uintptr {
-	t := reflect.TypeOf(tcp.Endpoint{})
+	return offsetIn(reflect.TypeOf(tcp.Endpoint{}), path)
+}
+
+func offsetIn(t reflect.Type, path []string) uintptr {
 	off := uintptr(0)
 	for _, name := range path {
 		f, ok := t.FieldByName(name)
@@ -39,16 +42,7 @@ func pointeeOffset(pointer string, path ...string) uintptr {
 	if !ok || f.Type.Kind() != reflect.Pointer {
 		return 0
 	}
-	t, off := f.Type.Elem(), uintptr(0)
-	for _, name := range path {
-		f, ok := t.FieldByName(name)
-		if !ok {
-			return 0
-		}
-		off += f.Offset
-		t = f.Type
-	}
-	return off
+	return offsetIn(f.Type.Elem(), path)
 }
 
 // ReceiveMemory is the memory in bytes of the segments that an endpoint has

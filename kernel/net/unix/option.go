@@ -14,12 +14,6 @@ const (
 	minRcvBuf = 2304
 )
 
-func putInt(val []byte, v int) (int, abi.Errno) {
-	var b [4]byte
-	binary.LittleEndian.PutUint32(b[:], uint32(v))
-	return copy(val, b[:]), abi.OK
-}
-
 // SetOption implements socket.Socket.
 func (s *Socket) SetOption(level, name int, val []byte) abi.Errno {
 	if level != abi.SOL_SOCKET {
@@ -27,6 +21,9 @@ func (s *Socket) SetOption(level, name int, val []byte) abi.Errno {
 	}
 	if len(val) < 4 {
 		return abi.EINVAL
+	}
+	if done, e := s.SetTimeout(name, val); done {
+		return e
 	}
 	v := int(int32(binary.LittleEndian.Uint32(val)))
 	switch name {
@@ -47,16 +44,6 @@ func (s *Socket) SetOption(level, name int, val []byte) abi.Errno {
 			v = 1<<31 - 1
 		}
 		s.lowat.Store(int32(max(v, 1)))
-	case abi.SO_RCVTIMEO, abi.SO_SNDTIMEO, abi.SO_RCVTIMEO_NEW, abi.SO_SNDTIMEO_NEW:
-		d, e := socket.Timeval(val)
-		if e != abi.OK {
-			return e
-		}
-		if name == abi.SO_RCVTIMEO || name == abi.SO_RCVTIMEO_NEW {
-			s.rcvTimeo.Store(d)
-		} else {
-			s.sndTimeo.Store(d)
-		}
 	case abi.SO_REUSEADDR, abi.SO_BROADCAST, abi.SO_KEEPALIVE, abi.SO_DONTROUTE, abi.SO_OOBINLINE:
 		// They speak of things that a local socket does not have; Linux accepts
 		// them for any.
@@ -77,13 +64,16 @@ func (s *Socket) GetOption(level, name int, val []byte) (int, abi.Errno) {
 	if level != abi.SOL_SOCKET {
 		return 0, abi.EOPNOTSUPP
 	}
+	if n, done := s.GetTimeout(name, val); done {
+		return n, abi.OK
+	}
 	switch name {
 	case abi.SO_TYPE:
-		return putInt(val, s.typ)
+		return socket.PutInt(val, s.typ)
 	case abi.SO_DOMAIN:
-		return putInt(val, abi.AF_UNIX)
+		return socket.PutInt(val, abi.AF_UNIX)
 	case abi.SO_PROTOCOL, abi.SO_REUSEADDR, abi.SO_BROADCAST, abi.SO_KEEPALIVE, abi.SO_DONTROUTE, abi.SO_OOBINLINE, abi.SO_MARK, abi.SO_REUSEPORT:
-		return putInt(val, 0)
+		return socket.PutInt(val, 0)
 	case abi.SO_LINGER:
 		return copy(val, make([]byte, 8)), abi.OK
 	case abi.SO_ERROR:
@@ -91,32 +81,28 @@ func (s *Socket) GetOption(level, name int, val []byte) (int, abi.Errno) {
 		e := s.err
 		s.err = abi.OK
 		s.mu.Unlock()
-		return putInt(val, int(e))
+		return socket.PutInt(val, int(e))
 	case abi.SO_SNDBUF:
-		return putInt(val, int(s.sndbuf.Load()))
+		return socket.PutInt(val, int(s.sndbuf.Load()))
 	case abi.SO_RCVBUF:
-		return putInt(val, int(s.rcvbuf.Load()))
+		return socket.PutInt(val, int(s.rcvbuf.Load()))
 	case abi.SO_RCVLOWAT:
-		return putInt(val, int(s.lowat.Load()))
+		return socket.PutInt(val, int(s.lowat.Load()))
 	case abi.SO_SNDLOWAT:
-		return putInt(val, 1)
-	case abi.SO_RCVTIMEO, abi.SO_RCVTIMEO_NEW:
-		return socket.PutTimeval(val, s.rcvTimeo.Load()), abi.OK
-	case abi.SO_SNDTIMEO, abi.SO_SNDTIMEO_NEW:
-		return socket.PutTimeval(val, s.sndTimeo.Load()), abi.OK
+		return socket.PutInt(val, 1)
 	case abi.SO_PASSCRED:
 		if s.passCred.Load() {
-			return putInt(val, 1)
+			return socket.PutInt(val, 1)
 		}
-		return putInt(val, 0)
+		return socket.PutInt(val, 0)
 	case abi.SO_ACCEPTCONN:
 		s.mu.Lock()
 		listens := s.state == listening
 		s.mu.Unlock()
 		if listens {
-			return putInt(val, 1)
+			return socket.PutInt(val, 1)
 		}
-		return putInt(val, 0)
+		return socket.PutInt(val, 0)
 	case abi.SO_PEERCRED:
 		s.mu.Lock()
 		known := s.cred

@@ -30,11 +30,11 @@ type Socket struct {
 	id    uint64
 	queue waiter.Queue
 
-	sndbuf, rcvbuf     atomic.Int64
-	rcvTimeo, sndTimeo atomic.Int64 // ns
-	lowat              atomic.Int32
-	passCred           atomic.Bool
-	sent               atomic.Int64 // bytes charged to this socket that wait elsewhere
+	sndbuf, rcvbuf atomic.Int64
+	socket.TimeLimits
+	lowat    atomic.Int32
+	passCred atomic.Bool
+	sent     atomic.Int64 // bytes charged to this socket that wait elsewhere
 
 	io sync.Mutex // a reader has it
 
@@ -80,12 +80,10 @@ func (s *Socket) Name() string { return socket.Name(s.id) }
 // Stream implements vfs.Stream.
 func (s *Socket) Stream() bool { return s.typ == abi.SOCK_STREAM }
 
-// Timeouts implements vfs.Timeouts.
-func (s *Socket) Timeouts() (read, write int64) { return s.rcvTimeo.Load(), s.sndTimeo.Load() }
-
 // Limits implements socket.Socket.
 func (s *Socket) Limits() (recv, send int64, low int) {
-	return s.rcvTimeo.Load(), s.sndTimeo.Load(), int(s.lowat.Load())
+	recv, send = s.Timeouts()
+	return recv, send, int(s.lowat.Load())
 }
 
 // allEvents is what a socket whose end has come is ready for.

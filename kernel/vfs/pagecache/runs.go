@@ -52,9 +52,6 @@ type run struct {
 	index    [RunPages]uint32      // page index
 }
 
-// holds reports whether the run contains a frame.
-func (r *run) holds(p frame.PFN) bool { return p >= r.first && p < r.first+RunPages }
-
 // take takes a free frame; the run has one.
 func (r *run) take() int {
 	for w := r.from / 64; ; w = (w + 1) % len(r.bitmap) {
