@@ -80,7 +80,7 @@ func (s *settings) runFlags(f *pflag.FlagSet) {
 	f.Var(&s.stopTimeout, "stop-timeout", "how long the program may take to end when it is asked to")
 	f.BoolVar(&s.hostAccess, "host-access", false, "let the program reach this host's own loopback, as host.skerry.internal")
 	f.StringVar(&s.statusFile, "status-file", "", "write how the machine ended to `FILE`, as JSON")
-	f.StringVar(&s.log, "log", "", "write the kernel's log and audit events to `FILE`, - for stderr")
+	f.StringVar(&s.log, "log", "", "write the kernel's log to `FILE`, - for stderr")
 	f.StringVar(&s.strace, "strace", "", "trace the program's system calls, to `FILE` or to stderr")
 	f.Lookup("strace").NoOptDefVal = "-"
 	f.Var(&s.machine, "machine", "machine type of QEMU")

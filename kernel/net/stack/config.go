@@ -40,7 +40,7 @@ type Config struct {
 	// resolvers in force, DNS's or else the DHCP lease's, is exempt.
 	Deny []netip.Prefix
 
-	// Memory is the machine's memory in bytes; sockets may use a quarter
+	// Memory is the machine's memory in bytes; sockets may use a part of it
 	// (see memoryShare).
 	Memory int64
 
