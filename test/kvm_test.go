@@ -242,9 +242,6 @@ func runNested(ctx context.Context, t *testing.T, k *linuxvm.Kernel, p *nestedPl
 	m, status, err := linuxvm.Run(ctx, k, &linuxvm.Config{
 		CPUs: 2, Memory: 2 << 30, Program: inside, Target: "/nested", Args: []string{"/nested", "/plan"}, Files: files,
 		Env: []string{"HOME=/tmp", "PATH=/usr/bin:/bin", "TMPDIR=/tmp"},
-		// Else Linux distrusts the counter, and KVM puts its guests' counters right
-		// whenever it runs them, which no KVM on a processor of today does.
-		Command: "tsc=reliable",
 	})
 	if err != nil {
 		t.Errorf("Linux: %v", err)
