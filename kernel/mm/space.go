@@ -1,6 +1,7 @@
 package mm
 
 import (
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -237,6 +238,19 @@ const (
 	RuleSealed                    // a sealed mapping
 	RuleLowPages                  // the null page and its neighbourhood
 )
+
+// String is the rule in words.
+func (r Rule) String() string {
+	switch r {
+	case RuleWriteExec:
+		return "writable memory is never executable"
+	case RuleSealed:
+		return "the mapping is sealed"
+	case RuleLowPages:
+		return "the first pages are never mapped"
+	}
+	return "rule " + strconv.Itoa(int(r))
+}
 
 // Denial is an attempt at something that the machine rules out.
 type Denial struct {

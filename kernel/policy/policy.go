@@ -106,14 +106,14 @@ func Missing(t *task.Thread, what string, e abi.Errno) {
 	}
 }
 
-// Mapping is mm's hook for what writable-xor-executable refused. The thread is
-// whichever ran, so the place is not known.
+// Mapping is mm's hook for what its rules refused. The thread is whichever ran, so
+// the place is not known.
 func Mapping(d mm.Denial) {
 	what := d.Call + " of " + strconv.FormatUint(uint64(d.Len), 10) + " bytes at 0x" + strconv.FormatUint(uint64(d.Addr), 16)
 	if d.Name != "" {
 		what += " of " + strconv.Quote(d.Name)
 	}
 	if again(what, 0) == 0 {
-		Log("refused " + what + ": writable memory is never executable")
+		Log("refused " + what + ": " + d.Rule.String())
 	}
 }
