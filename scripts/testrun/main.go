@@ -5,8 +5,8 @@
 //	testrun [-all] [-results FILE]
 //
 // Without -all: `go vet`, the host tests, and the boot tests that -short selects.
-// With it: the host tests under the race detector, the fuzz targets, each for a
-// number of executions, and every boot test. Groups do not overlap, since many
+// With it: every boot test, the host tests under the race detector, and the fuzz
+// targets, each for a number of executions. Groups do not overlap, since many
 // tests measure time and a machine under emulation takes the whole processor.
 //
 // A skipped test is never silent: all are listed with their reasons. It imports
@@ -49,7 +49,11 @@ func groups(all bool, fuzz string) ([]group, error) {
 			group{name: "boot tests", dir: "test", args: []string{"test", "-json", "-count=1", "-short", "-timeout", "18m", "./..."}, json: true, verbose: true},
 		), nil
 	}
-	list = append(list, group{name: "host tests, race detector", dir: ".", args: []string{"test", "-json", "-race", "-timeout", "60m", "./..."}, json: true})
+	// The fuzz targets take the longest and come last.
+	list = append(list,
+		group{name: "boot tests", dir: "test", json: true, verbose: true, args: []string{"test", "-json", "-count=1", "-timeout", "3h", "./..."}},
+		group{name: "host tests, race detector", dir: ".", args: []string{"test", "-json", "-race", "-timeout", "60m", "./..."}, json: true},
+	)
 	targets, err := fuzzTargets(".")
 	if err != nil {
 		return nil, err
@@ -58,8 +62,7 @@ func groups(all bool, fuzz string) ([]group, error) {
 		list = append(list, group{name: "fuzz " + t.pkg + " " + t.name, dir: ".", json: true,
 			args: []string{"test", "-json", "-run=^$", "-fuzz=^" + t.name + "$", "-fuzztime=" + fuzz, "-timeout", "60m", t.pkg}})
 	}
-	return append(list, group{name: "boot tests", dir: "test", json: true, verbose: true,
-		args: []string{"test", "-json", "-count=1", "-timeout", "3h", "./..."}}), nil
+	return list, nil
 }
 
 func main() {
