@@ -61,9 +61,13 @@ func (c Copy) String() string { return flagName(c.Dir) + " " + c.Host + ":" + c.
 // adder says how host files become entries of a tree.
 type adder struct {
 	program    string // path of the program, which nothing may replace
+	file       string // the program's file on the host, "" if it is not known
 	executable bool   // whether x bits of the host count
 	// check, if there is one, may refuse a path.
 	check func(path string, dir bool) error
+	// found collects the libraries and modules among the files, which may be
+	// mapped as code without an x bit; nil if files are data only.
+	found *[]module
 }
 
 // addTo copies what c names into t.
@@ -107,9 +111,12 @@ func (c Copy) addTo(t *erofs.Tree, a adder) error {
 
 // addEntry adds one file, directory or symbolic link.
 func (c Copy) addEntry(t *erofs.Tree, a adder, host, guest string, info fs.FileInfo) error {
+	guest = t.Follow(guest)
 	m := info.Mode()
 	refuse := func(why, mend string) error { return failed(c.String(), why, mend) }
 	switch {
+	case guest == a.program && sameFile(host, a.file):
+		return nil // a folder that has the program in it
 	case guest == a.program:
 		return refuse(guest+" is the program", "choose another path")
 	case slices.Contains(generated, guest):
@@ -137,7 +144,14 @@ func (c Copy) addEntry(t *erofs.Tree, a adder, host, guest string, info fs.FileI
 	case m&(fs.ModeSetuid|fs.ModeSetgid) != 0:
 		return refuse(host+" has the setuid or setgid bit, and a machine has no other user to become", "chmod ug-s "+host)
 	default:
-		err = t.File(guest, erofs.HostFile{Path: host, Bytes: info.Size()}, a.executable && m.Perm()&0o111 != 0)
+		executable := a.executable && m.Perm()&0o111 != 0
+		if a.found != nil {
+			if o := elfAt(host); o != nil && o.Library {
+				executable = true
+				*a.found = append(*a.found, module{host, o})
+			}
+		}
+		err = t.File(guest, erofs.HostFile{Path: host, Bytes: info.Size()}, executable)
 	}
 	if errors.Is(err, erofs.ErrExist) {
 		return refuse(err.Error(), "each path may be given once")
@@ -146,6 +160,16 @@ func (c Copy) addEntry(t *erofs.Tree, a adder, host, guest string, info fs.FileI
 		return refuse(err.Error(), "")
 	}
 	return nil
+}
+
+// sameFile reports whether two paths of the host lead to one file.
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil || b == "" {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 // special names a file type.

@@ -2,13 +2,14 @@ package image
 
 import (
 	"bytes"
-	"debug/buildinfo"
 	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+
+	"skerry/image/dynlink"
 )
 
 // userLimit is the end of the addresses that a program may use: 47 bits, but for
@@ -60,7 +61,7 @@ func checkELF(r io.ReaderAt, size int64, name string) error {
 	if why, mend := checkIdent(h[:n], name); why != "" {
 		return cannotRun(name, why, mend)
 	}
-	f, err := elf.NewFile(withoutSections{r, h})
+	f, err := elf.NewFile(dynlink.NoSections(r))
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return cannotRun(name, "is a damaged ELF file: its headers lie behind its end", "build or copy it again")
 	}
@@ -76,7 +77,7 @@ func checkELF(r io.ReaderAt, size int64, name string) error {
 	default:
 		return cannotRun(name, "is an ELF file of unknown type "+f.Type.String(), "")
 	}
-	return checkSegments(f, r, size, name)
+	return checkSegments(f, size, name)
 }
 
 // checkIdent looks at the first bytes, which tell most mistakes apart.
@@ -87,7 +88,7 @@ func checkIdent(h []byte, name string) (why, mend string) {
 	case bytes.HasPrefix(h, []byte("#!")):
 		line, _, _ := strings.Cut(string(h[2:]), "\n")
 		return fmt.Sprintf("is a script for %q, not an ELF program", strings.TrimSpace(line)),
-			"a machine runs one program and has no interpreter: name the program itself"
+			"it is not run by another script's interpreter: name a program there"
 	case bytes.HasPrefix(h, []byte("!<arch>\n")):
 		return "is an archive, not a program", "a Go package that is not `main` is built to one"
 	case bytes.HasPrefix(h, []byte("MZ")):
@@ -117,33 +118,18 @@ func checkIdent(h []byte, name string) (why, mend string) {
 	return "", ""
 }
 
-// withoutSections is an ELF file in whose header the section table is struck out.
-type withoutSections struct {
-	io.ReaderAt
-	head [64]byte
-}
-
-func (w withoutSections) ReadAt(p []byte, off int64) (int, error) {
-	n, err := w.ReaderAt.ReadAt(p, off)
-	if off >= 0 && off < int64(len(w.head)) {
-		h := w.head
-		clear(h[0x28:0x30]) // e_shoff
-		clear(h[0x3a:0x40]) // e_shentsize, e_shnum, e_shstrndx
-		copy(p[:n], h[off:])
-	}
-	return n, err
-}
-
-func checkSegments(f *elf.File, r io.ReaderAt, size int64, name string) error {
+func checkSegments(f *elf.File, size int64, name string) error {
 	const again = "build or copy it again"
 	loads, entry, dynamic := 0, false, false
 	for _, p := range f.Progs {
 		switch p.Type {
 		case elf.PT_INTERP:
-			path := make([]byte, min(p.Filesz, 256))
-			n, _ := p.ReadAt(path, 0)
-			interp, _, _ := strings.Cut(string(path[:n]), "\x00")
-			return cannotRun(name, fmt.Sprintf("is dynamically linked (it needs %q), and this version runs static programs only", interp), mendDynamic(r))
+			interp := make([]byte, min(p.Filesz, 4096))
+			n, err := p.ReadAt(interp, 0)
+			end := bytes.IndexByte(interp[:n], 0)
+			if err != nil || end < 1 || interp[0] != '/' || uint64(end) != p.Filesz-1 {
+				return cannotRun(name, "is a damaged ELF file: its interpreter is not an absolute path", again)
+			}
 		case elf.PT_DYNAMIC:
 			dynamic = true
 		case elf.PT_GNU_STACK:
@@ -176,13 +162,4 @@ func checkSegments(f *elf.File, r io.ReaderAt, size int64, name string) error {
 		return cannotRun(name, "is a damaged ELF file: it starts outside of its code", again)
 	}
 	return nil
-}
-
-// mendDynamic says how to make a static program, for the language if that is
-// known.
-func mendDynamic(r io.ReaderAt) string {
-	if _, err := buildinfo.Read(r); err == nil {
-		return "build it with CGO_ENABLED=0 go build"
-	}
-	return "link it with -static, for Rust with --target x86_64-unknown-linux-musl, for Go with CGO_ENABLED=0"
 }

@@ -3,11 +3,16 @@ package image
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 
+	"skerry/image/dynlink"
 	"skerry/image/erofs"
+	"skerry/image/known"
 )
 
 // mounts are the places where the machine mounts file systems of its own. What
@@ -41,63 +46,219 @@ func hidden(path string) bool {
 // BuildSpec is what an image is built from.
 type BuildSpec struct {
 	Source  *Source
-	Program string   // the ELF file on the host: Source.Host, or what a Go package was built to
+	Program string   // the file on the host: Source.Host, or what a Go package was built to
 	Args    []string // argv without argv[0]
-	Env     []string // NAME=value
+	Env     []string // NAME=value, put into the image
 	Cwd     string   // "" is "/"; it is made if it is not there
 	Copies  []Copy
+	Libs    []string // of --lib: libraries, which are packed, and folders to look for libraries in
 	Kernel  []byte
+	// LibraryPath is LD_LIBRARY_PATH as the program will see it.
+	LibraryPath []string
+	// RunArgs are arguments that it will be given beside those of the image; they
+	// tell what it is going to do.
+	RunArgs []string
 }
 
 // Parts checks the program and lays out the root: the program at its path, the
-// copies, and what a static program expects to be there.
+// copies, the libraries, and what is known that the program reads.
 func (s *BuildSpec) Parts() (Parts, error) {
-	if err := CheckProgram(s.Program, s.Source.Typed); err != nil {
+	name := s.Source.Typed
+	l := &layout{packer: packer{erofs.New()}, name: name}
+	for _, d := range emptyDirs {
+		if err := l.t.Mkdir(d); err != nil {
+			return Parts{}, err
+		}
+	}
+	m := Manifest{Name: s.Source.Name(), Env: s.Env}
+	program := s.Program
+	sc, err := readScript(program, name)
+	switch {
+	case err != nil:
+		return Parts{}, err
+	case sc != nil:
+		if err := l.script(s, sc, &m); err != nil {
+			return Parts{}, err
+		}
+		program = sc.interp
+	default:
+		m.Args = []string{s.Source.Argv0()}
+		if m.Program, err = l.program(s, program, s.Source.GuestPath()); err != nil {
+			return Parts{}, err
+		}
+	}
+	m.Args = append(m.Args, s.Args...)
+	a := adder{program: m.Program, file: program, executable: true, found: &l.found}
+	for _, c := range s.Copies {
+		if err := c.addTo(l.t, a); err != nil {
+			return Parts{}, err
+		}
+	}
+	facts, err := l.closure(s, program, append(m.Args[1:len(m.Args):len(m.Args)], s.RunArgs...))
+	if err != nil {
 		return Parts{}, err
 	}
-	info, err := os.Stat(s.Program)
-	if err != nil {
-		return Parts{}, cannotRun(s.Source.Typed, cause(err), "")
-	}
-	guest := s.Source.GuestPath()
-	t := erofs.New()
-	for _, d := range emptyDirs {
-		if err := t.Mkdir(d); err != nil {
-			return Parts{}, err
-		}
-	}
-	if err := t.File(guest, erofs.HostFile{Path: s.Program, Bytes: info.Size()}, true); err != nil {
-		return Parts{}, cannotRun(s.Source.Typed, "cannot be packed at "+guest+": "+err.Error(), "")
-	}
-	for _, c := range s.Copies {
-		if err := c.addTo(t, adder{program: guest, executable: true}); err != nil {
-			return Parts{}, err
-		}
+	if facts != nil {
+		m.Env = withDefaults(m.Env, facts.Env)
 	}
 	for path, text := range accounts {
 		// A file of the user's comes before ours.
-		if err := t.File(path, erofs.Bytes(text), false); err != nil && !errors.Is(err, erofs.ErrExist) {
+		if err := l.t.File(path, erofs.Bytes(text), false); err != nil && !errors.Is(err, erofs.ErrExist) {
 			return Parts{}, err
 		}
 	}
-	cwd, err := workdir(s.Cwd)
-	if err != nil {
+	if m.Cwd, err = workdir(s.Cwd); err != nil {
 		return Parts{}, err
 	}
-	if k := t.Lookup(cwd); !hidden(cwd) && k != erofs.Symlink {
-		if err := t.Mkdir(cwd); err != nil {
+	if k := l.t.Lookup(m.Cwd); !hidden(m.Cwd) && k != erofs.Symlink {
+		if err := l.t.Mkdir(m.Cwd); err != nil {
 			return Parts{}, failed("-w "+s.Cwd, "is not a directory in the image", "")
 		}
 	}
-	return Parts{
-		Manifest: Manifest{
-			Name: s.Source.Name(), Program: guest, Cwd: cwd,
-			Args: append([]string{s.Source.Argv0()}, s.Args...),
-			Env:  s.Env,
-		},
-		Kernel: s.Kernel,
-		Root:   t,
-	}, nil
+	return Parts{Manifest: m, Kernel: s.Kernel, Root: l.t, Facts: facts, Notes: l.notes}, nil
+}
+
+// layout is a root that is being laid out.
+type layout struct {
+	packer
+	name  string   // what the user called the program
+	found []module // libraries and modules among the files that were copied
+	notes []known.Note
+}
+
+// program packs the program and answers where it stands.
+func (l *layout) program(s *BuildSpec, file, guest string) (string, error) {
+	if err := CheckProgram(file, l.name); err != nil {
+		return "", err
+	}
+	real, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		return "", cannotRun(l.name, cause(err), "")
+	}
+	if guest == file && !hidden(real) {
+		if guest, err = l.host(file, true); err != nil {
+			return "", cannotRun(l.name, "cannot be packed: "+cause(err), "")
+		}
+		return guest, nil
+	}
+	info, err := os.Stat(real)
+	if err != nil {
+		return "", cannotRun(l.name, cause(err), "")
+	}
+	if err := l.t.File(guest, erofs.HostFile{Path: real, Bytes: info.Size()}, true); err != nil {
+		return "", cannotRun(l.name, "cannot be packed at "+guest+": "+err.Error(), "")
+	}
+	return guest, nil
+}
+
+// script packs a script and its interpreter, which is the one program.
+func (l *layout) script(s *BuildSpec, sc *script, m *Manifest) (err error) {
+	guest := s.Source.GuestPath()
+	info, err := os.Stat(s.Program)
+	if err != nil {
+		return cannotRun(l.name, cause(err), "")
+	}
+	if info.Mode().Perm()&0o111 == 0 {
+		return cannotRun(l.name, "is not marked executable", "chmod +x "+l.name)
+	}
+	called := l.name
+	l.name += ": its interpreter " + sc.interp
+	if m.Program, err = l.program(s, sc.interp, sc.interp); err != nil {
+		return err
+	}
+	l.name = called
+	if err := l.t.File(guest, erofs.HostFile{Path: s.Program, Bytes: info.Size()}, false); err != nil {
+		return cannotRun(l.name, "cannot be packed at "+guest+": "+err.Error(), "")
+	}
+	m.Args = append(sc.argv, guest)
+	m.Env = withDefaults(m.Env, sc.env)
+	return nil
+}
+
+// withDefaults adds variables that are not set yet.
+func withDefaults(env, defaults []string) []string {
+	env = slices.Clip(env)
+	for _, e := range defaults {
+		n, _, _ := strings.Cut(e, "=")
+		if !slices.ContainsFunc(env, func(have string) bool { return strings.HasPrefix(have, n+"=") }) {
+			env = append(env, e)
+		}
+	}
+	return env
+}
+
+// closure packs the libraries, and the files that a known program reads.
+func (l *layout) closure(s *BuildSpec, program string, args []string) (*known.Facts, error) {
+	o := elfAt(program)
+	if o == nil {
+		return nil, cannotRun(l.name, "cannot be read", "")
+	}
+	search := dynlink.Search{LibraryPath: s.LibraryPath}
+	for _, lib := range s.Libs {
+		info, err := os.Stat(lib)
+		switch {
+		case err != nil:
+			return nil, failed("--lib "+lib, cause(err), "")
+		case info.IsDir():
+			search.Dirs = append(search.Dirs, lib)
+		case o.Interp == "":
+			return nil, failed("--lib "+lib, "a static program loads no libraries", "leave it out")
+		case elfAt(lib) == nil:
+			return nil, failed("--lib "+lib, dynlink.ErrNotELF.Error(), "name a shared library, or a folder")
+		default:
+			search.Files = append(search.Files, lib)
+		}
+	}
+	c, err := dynlink.Program(program, o, search)
+	if err != nil {
+		return nil, cannotRun(l.name, err.Error(), "")
+	}
+	if err := missing(l.name, c); err != nil {
+		return nil, err
+	}
+	for _, lib := range search.Files {
+		abs, err := filepath.Abs(lib)
+		if err != nil {
+			return nil, failed("--lib "+lib, cause(err), "")
+		}
+		if err := c.AddLibrary(abs, "--lib"); err != nil {
+			return nil, failed("--lib "+lib, err.Error(), "")
+		}
+		if err := missing("--lib "+lib, c); err != nil {
+			return nil, err
+		}
+	}
+	if c.Interp != nil {
+		byName(c, program)
+	}
+	real, err := filepath.EvalSymlinks(program)
+	if err != nil {
+		return nil, cannotRun(l.name, cause(err), "")
+	}
+	facts := known.Lookup(&known.Program{Path: real, Args: args, Closure: c})
+	if facts != nil {
+		for _, n := range facts.Libs {
+			c.AddName(n, facts.Name)
+		}
+		for _, p := range facts.Paths {
+			if err := l.tree(p, &l.found); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, cannotRun(l.name, p.Host+" ("+p.Why+"): "+cause(err), "")
+			}
+		}
+		l.notes = append(l.notes, facts.Notes...)
+	}
+	// Modules may need libraries of their own; one that cannot be loaded is no
+	// reason not to start.
+	for _, f := range l.found {
+		c.Provide(f.host, f.o)
+	}
+	for _, f := range l.found {
+		c.Add(f.host, f.o)
+	}
+	for _, m := range c.Missing {
+		l.notes = append(l.notes, known.Note{Level: known.Warn, Text: m.By + " needs " + m.Name + ", which is not there; it cannot be loaded"})
+	}
+	return facts, l.libraries(c, l.name)
 }
 
 // workdir checks a working directory and cleans it.

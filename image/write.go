@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"skerry/image/erofs"
+	"skerry/image/known"
 )
 
 // Parts is what an image is made of. The manifest's Format, CreatedBy and Kernel
@@ -18,6 +19,8 @@ type Parts struct {
 	Manifest Manifest
 	Kernel   []byte
 	Root     *erofs.Tree
+	Facts    *known.Facts // what is known about the program, nil if nothing is
+	Notes    []known.Note // what a user should know
 }
 
 // Write writes an image to f, which is empty, and returns its id, the hash of

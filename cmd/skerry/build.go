@@ -66,6 +66,7 @@ func (a *app) build(s *settings, program string, args []string) error {
 		if err != nil {
 			return err
 		}
+		a.tell(parts.Notes)
 		out := s.output
 		if out == "" {
 			out = "./" + src.Name() + ".img"

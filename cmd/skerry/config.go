@@ -19,7 +19,7 @@ const configName = "skerry.toml"
 
 // pathKeys are settings whose value is a path on the host, which in the file is
 // relative to the file's folder.
-var pathKeys = map[string]bool{"env-file": true, "file": true, "dir": true, "log": true, "strace": true, "status-file": true, "kernel": true}
+var pathKeys = map[string]bool{"env-file": true, "file": true, "dir": true, "lib": true, "log": true, "strace": true, "status-file": true, "kernel": true}
 
 // readConfig puts the file's settings where no flag was given. Keys are the names
 // of the flags of run and build; those of the other verb are checked, too, and
@@ -169,7 +169,7 @@ func settingValues(name string, v any, f *pflag.Flag) ([]string, error) {
 // repeatable reports whether a flag may be given more than once.
 func repeatable(f *pflag.Flag) bool {
 	switch f.Value.(type) {
-	case *publishValue, *copyValue, *envValue:
+	case *publishValue, *copyValue, *envValue, *listValue:
 		return true
 	}
 	return false

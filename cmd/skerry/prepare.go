@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"skerry/image"
 	"skerry/image/kernelbin"
+	"skerry/image/known"
 	"skerry/vmm"
 )
 
@@ -84,6 +86,9 @@ func (a *app) openImage(p *prepared, s *settings, src *image.Source, args []stri
 	if s.kernel != "" {
 		return usage("--kernel %s: an image boots the kernel inside it (leave it out)", s.kernel)
 	}
+	if len(s.libs) > 0 {
+		return usage("--lib %s: the libraries of an image are packed when it is built (use it with `skerry build`)", s.libs[0])
+	}
 	if p.image, err = image.Open(src.Host); err != nil {
 		var e *image.Error
 		if errors.As(err, &e) && e.What == src.Host {
@@ -140,10 +145,12 @@ func (a *app) packProgram(ctx context.Context, p *prepared, s *settings, src *im
 		return err
 	}
 	defer done()
+	spec.RunArgs = args
 	parts, err := spec.Parts()
 	if err != nil {
 		return err
 	}
+	a.tell(parts.Notes)
 	im, hit, err := cache.Find(parts)
 	if err != nil {
 		return err
@@ -169,7 +176,12 @@ func (a *app) packProgram(ctx context.Context, p *prepared, s *settings, src *im
 // spec says what an image for src is built from, and builds a Go package. done
 // removes what was made for it.
 func (a *app) spec(ctx context.Context, cache *image.Cache, s *settings, src *image.Source) (spec *image.BuildSpec, done func(), err error) {
-	spec = &image.BuildSpec{Source: src, Program: src.Host, Cwd: s.workdir, Copies: s.copies}
+	spec = &image.BuildSpec{Source: src, Program: src.Host, Cwd: s.workdir, Copies: s.copies, Libs: s.libs}
+	for _, e := range s.env {
+		if path, ok := strings.CutPrefix(e, "LD_LIBRARY_PATH="); ok {
+			spec.LibraryPath = filepath.SplitList(path)
+		}
+	}
 	if s.kernel != "" {
 		spec.Kernel, err = os.ReadFile(s.kernel)
 		if err != nil {
@@ -220,6 +232,17 @@ func (a *app) openLogs(p *prepared, s *settings) error {
 		}
 	}
 	return nil
+}
+
+// tell prints what is known about a program and matters.
+func (a *app) tell(notes []known.Note) {
+	for _, n := range notes {
+		if n.Level == known.Info {
+			a.say(n.Text)
+		} else {
+			a.say("warning: " + n.Text)
+		}
+	}
 }
 
 func (a *app) verbose(s *settings, line string) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -142,6 +143,23 @@ func (c *copyValue) Set(s string) error {
 		return usage("%v", err)
 	}
 	*c.list = append(*c.list, v)
+	return nil
+}
+
+// listValue collects words, in order.
+type listValue struct {
+	list *[]string
+	kind string
+}
+
+func (l *listValue) Type() string   { return l.kind }
+func (l *listValue) String() string { return "" }
+
+func (l *listValue) Set(s string) error {
+	if s == "" {
+		return errors.New("is empty")
+	}
+	*l.list = append(*l.list, s)
 	return nil
 }
 

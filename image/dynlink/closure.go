@@ -15,7 +15,8 @@ const maxLibraries = 4096
 // Search is where libraries are looked for beside the places that the files
 // themselves and the system name.
 type Search struct {
-	Dirs        []string // of --lib: before all others
+	Files       []string // libraries that are packed in any case; before all others
+	Dirs        []string // before those that the files name
 	LibraryPath []string // LD_LIBRARY_PATH in the program's environment
 }
 
@@ -49,12 +50,13 @@ type Closure struct {
 	system []string
 	byName map[string]*Library
 	failed map[string]bool
+	given  map[string]string // libraries of Search.Files by name
 	chain  []string // search path that libraries inherit from the program: its DT_RPATH
 }
 
 // Program starts the closure of the ELF file at path, which was read to o.
 func Program(path string, o *Object, search Search) (*Closure, error) {
-	c := &Closure{search: search, byName: map[string]*Library{}, failed: map[string]bool{}}
+	c := &Closure{search: search, byName: map[string]*Library{}, failed: map[string]bool{}, given: map[string]string{}}
 	for i, d := range c.search.Dirs {
 		abs, err := filepath.Abs(d)
 		if err != nil {
@@ -64,6 +66,20 @@ func Program(path string, o *Object, search Search) (*Closure, error) {
 	}
 	if o.Interp == "" {
 		return c, nil
+	}
+	for _, path := range search.Files {
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return nil, err
+		}
+		lib, err := readFile(abs)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		c.given[filepath.Base(abs)] = abs
+		if lib.Soname != "" {
+			c.given[lib.Soname] = abs
+		}
 	}
 	c.Kind = KindOf(o.Interp)
 	c.system = SystemDirs(c.Kind)
@@ -94,6 +110,16 @@ func Program(path string, o *Object, search Search) (*Closure, error) {
 func (c *Closure) Add(path string, o *Object) {
 	if c.Interp != nil {
 		c.add(path, path, o, nil)
+	}
+}
+
+// Provide tells that a module is loaded by its path, so that what needs its name
+// finds it.
+func (c *Closure) Provide(path string, o *Object) {
+	for _, name := range []string{filepath.Base(path), o.Soname} {
+		if name != "" && c.byName[name] == nil {
+			c.byName[name] = &Library{Name: name, Path: path, Object: o}
+		}
 	}
 }
 
@@ -213,6 +239,11 @@ func (c *Closure) find(name, by string, o *Object, rpath []string) (lib *Library
 			return &Library{Name: name, Path: filepath.Clean(name), By: by, Object: obj}, nil
 		}
 		return nil, nil
+	}
+	if path := c.given[name]; path != "" {
+		if obj, err := readFile(path); err == nil {
+			return &Library{Name: name, Path: path, By: by, Object: obj, System: c.isSystem(path)}, nil
+		}
 	}
 	dirs := append([]string{}, c.search.Dirs...)
 	if len(o.RunPath) == 0 || c.Kind == Musl {

@@ -19,18 +19,18 @@ const (
 
 // Object is what an ELF file says about dynamic linking.
 type Object struct {
-	Interp   string   // PT_INTERP, "" for a library or a static program
-	Soname   string   // DT_SONAME
-	Needed   []string // DT_NEEDED, in order
-	RPath    []string // DT_RPATH; empty if there is a DT_RUNPATH, as ld.so has it
-	RunPath  []string // DT_RUNPATH
-	Dynamic  bool     // it has a dynamic section
-	Library  bool     // ET_DYN without PT_INTERP: to be mapped by others, or static-pie
-	Position bool     // ET_DYN
-	PIE      bool     // DF_1_PIE: ET_DYN, and a program
-	TextRel  bool     // it wants its text relocated
-	ExecHeap bool     // PT_GNU_STACK with PF_X: it wants an executable stack
-	BindNow  bool     // DF_BIND_NOW or DF_1_NOW
+	Interp    string   // PT_INTERP, "" for a library or a static program
+	Soname    string   // DT_SONAME
+	Needed    []string // DT_NEEDED, in order
+	RPath     []string // DT_RPATH; empty if there is a DT_RUNPATH, as ld.so has it
+	RunPath   []string // DT_RUNPATH
+	Dynamic   bool     // it has a dynamic section
+	Library   bool     // a shared library or module, not a program
+	Position  bool     // ET_DYN
+	PIE       bool     // DF_1_PIE: ET_DYN, and a program
+	TextRel   bool     // it wants its text relocated
+	ExecStack bool     // PT_GNU_STACK with PF_X: it wants an executable stack
+	BindNow   bool     // DF_BIND_NOW or DF_1_NOW
 
 	segments []elf.ProgHeader
 	r        io.ReaderAt
@@ -69,16 +69,16 @@ func Read(r io.ReaderAt) (*Object, error) {
 		case elf.PT_DYNAMIC:
 			dynamic = p
 		case elf.PT_GNU_STACK:
-			o.ExecHeap = p.Flags&elf.PF_X != 0
+			o.ExecStack = p.Flags&elf.PF_X != 0
 		}
 	}
-	o.Library = o.Position && o.Interp == ""
 	if dynamic != nil {
 		o.Dynamic = true
 		if err := o.readDynamic(dynamic); err != nil {
 			return nil, err
 		}
 	}
+	o.Library = o.Position && o.Dynamic && o.Interp == "" && !o.PIE
 	return o, nil
 }
 

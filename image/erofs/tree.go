@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	gopath "path"
 	"sort"
 	"strings"
 )
@@ -211,4 +212,49 @@ func (n *node) sortedChildren() []*node {
 	}
 	sort.Slice(list, func(i, j int) bool { return list[i].name < list[j].name })
 	return list
+}
+
+// Target is where the symbolic link at path leads, "" if there is none.
+func (t *Tree) Target(path string) string {
+	parts, err := split(path)
+	if err != nil {
+		return ""
+	}
+	n := t.root
+	for _, p := range parts {
+		if n = n.children[p]; n == nil {
+			return ""
+		}
+	}
+	return n.target
+}
+
+// Follow is path with the symbolic links of the directories above it followed, as
+// far as they are in the tree. What leads nowhere stays as it is.
+func (t *Tree) Follow(path string) string {
+	parts, err := split(path)
+	if err != nil || len(parts) == 0 {
+		return path
+	}
+	rest, done, links := parts[:len(parts)-1], "", 0
+	for len(rest) > 0 {
+		next := done + "/" + rest[0]
+		target := t.Target(next)
+		if target == "" {
+			done, rest = next, rest[1:]
+			continue
+		}
+		if links++; links > 40 { // path_resolution(7)
+			return path
+		}
+		if target[0] != '/' {
+			target = done + "/" + target
+		}
+		at := gopath.Join(append([]string{target}, rest[1:]...)...)
+		rest, done = strings.Split(strings.Trim(at, "/"), "/"), ""
+		if at == "/" {
+			rest = nil
+		}
+	}
+	return done + "/" + parts[len(parts)-1]
 }

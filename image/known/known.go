@@ -1,0 +1,97 @@
+// Package known is what is known about programs that many people run: the files
+// that a language's runtime reads beside its libraries, the libraries that it
+// loads by name, whether it writes code at run time, and what does not work or
+// needs a setting.
+//
+// Each file holds one program or runtime. A program is known by what its file is
+// (name, libraries, folders beside it), read on the host and never run. Whatever
+// is not known has no facts; nothing depends on being known but convenience.
+//
+// It imports the standard library and image/dynlink.
+package known
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"skerry/image/dynlink"
+)
+
+// Program is what is to be packed.
+type Program struct {
+	Path    string   // of the ELF file on the host, links followed
+	Args    []string // what it will be given, without argv[0]; nil if not known yet
+	Closure *dynlink.Closure
+}
+
+// Name is the file's name.
+func (p *Program) Name() string { return filepath.Base(p.Path) }
+
+// Uses reports whether the program loads a library whose name begins so.
+func (p *Program) Uses(prefix string) bool {
+	for _, l := range p.Closure.Libraries {
+		if strings.HasPrefix(l.Name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// Path is a file or folder of the host that the program reads. It stands at the
+// same place in the machine.
+type Path struct {
+	Host string
+	Why  string
+	// Skip leaves out files and folders of a folder, by their path in it; nil
+	// leaves out nothing.
+	Skip func(rel string, dir bool) bool
+}
+
+// Level says how much a note matters.
+type Level int
+
+// Levels of notes.
+const (
+	Info   Level = iota // good to know
+	Warn                // it may fail because of it
+	Refuse              // it cannot work
+)
+
+// Note is something that a user should know, in one line.
+type Note struct {
+	Level Level
+	Text  string
+	// Point is the point of the model that rules it out, such as "single
+	// process"; empty if none does.
+	Point string
+}
+
+// Facts is what is known about one program.
+type Facts struct {
+	Name  string // such as "Python 3.11"
+	Paths []Path
+	Libs  []string // names of libraries that it loads with dlopen
+	Env   []string // NAME=value that it needs; the user's come before
+	JIT   int64    // bytes of memory that must be able to become executable
+	Notes []Note
+}
+
+// programs are asked one after another; the first that knows the program answers.
+var programs []func(p *Program) *Facts
+
+// Lookup returns what is known about a program, nil if nothing is.
+func Lookup(p *Program) *Facts {
+	for _, f := range programs {
+		if facts := f(p); facts != nil {
+			return facts
+		}
+	}
+	return nil
+}
+
+// exists reports whether the host has a path.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

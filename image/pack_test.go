@@ -1,0 +1,237 @@
+package image
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"skerry/image/erofs"
+)
+
+// cc compiles a C text in dir.
+func cc(t *testing.T, dir, name, text string, args ...string) string {
+	t.Helper()
+	out := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("gcc", append([]string{"-xc", "-", "-o", out}, args...)...)
+	cmd.Stdin = strings.NewReader(text)
+	if b, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("gcc %s: %v\n%s", name, err, b)
+	}
+	return out
+}
+
+func specOf(path string, change func(s *BuildSpec)) *BuildSpec {
+	s := &BuildSpec{Source: &Source{Program, path, path}, Program: path, Kernel: []byte("k")}
+	if change != nil {
+		change(s)
+	}
+	return s
+}
+
+// unpacked writes a root to a folder that a chroot can use.
+func unpacked(t *testing.T, p Parts) string {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "x.img"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if p.Kernel == nil {
+		p.Kernel = []byte("k")
+	}
+	if _, err := Write(f, p); err != nil {
+		t.Fatal(err)
+	}
+	im, err := Open(f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer im.Close()
+	fsys, err := im.FS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := im.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	for _, e := range files {
+		to := filepath.Join(root, e.Path)
+		switch e.Kind {
+		case erofs.Dir:
+			err = os.MkdirAll(to, 0o755)
+		case erofs.Symlink:
+			err = os.Symlink(e.Target, to)
+		default:
+			var b []byte
+			if b, err = fs.ReadFile(fsys, e.Path[1:]); err == nil {
+				err = os.WriteFile(to, b, 0o644|map[bool]os.FileMode{true: 0o111}[e.Kind == erofs.Executable])
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+const libText = "int answer(void){return 42;}"
+const mainText = "#include <stdio.h>\nint answer(void);int main(void){printf(\"%d\\n\",answer());return 0;}"
+
+// TestPackedRuns packs dynamic programs and runs them with nothing but what is in
+// the image, in a chroot: the host's own linker judges.
+func TestPackedRuns(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs chroot")
+	}
+	dir := visibleDir(t)
+	lib := cc(t, dir, "deep/libs/libanswer.so.1", libText, "-shared", "-fPIC", "-Wl,-soname,libanswer.so.1")
+	os.Symlink("libanswer.so.1", filepath.Join(dir, "deep/libs/libanswer.so"))
+	link := []string{"-L" + filepath.Dir(lib), "-lanswer"}
+	run := func(name string, s *BuildSpec, want string) {
+		t.Helper()
+		p, err := s.Parts()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			return
+		}
+		cmd := exec.Command("chroot", append([]string{unpacked(t, p), p.Manifest.Program}, p.Manifest.Args[1:]...)...)
+		cmd.Env = append([]string{"PATH=/"}, p.Manifest.Env...)
+		b, err := cmd.CombinedOutput()
+		if err != nil || string(b) != want {
+			t.Errorf("%s: %v\n%s", name, err, b)
+		}
+	}
+	run("rpath", specOf(cc(t, dir, "rpath", mainText, append(link, "-Wl,-rpath,"+filepath.Dir(lib))...), nil), "42\n")
+	run("origin", specOf(cc(t, dir, "origin", mainText, append(link, "-Wl,-rpath,$ORIGIN/deep/libs")...), nil), "42\n")
+	nowhere := cc(t, dir, "nowhere", mainText, link...)
+	run("--lib DIR", specOf(nowhere, func(s *BuildSpec) { s.Libs = []string{filepath.Dir(lib)} }), "42\n")
+	run("path", specOf(nowhere, func(s *BuildSpec) { s.LibraryPath = []string{filepath.Dir(lib)} }), "42\n")
+	run("--lib FILE", specOf(nowhere, func(s *BuildSpec) { s.Libs = []string{lib} }), "42\n")
+	// A program that lies where the machine has a file system of its own.
+	tmp := t.TempDir()
+	hiddenLib := cc(t, tmp, "lib/libanswer.so.1", libText, "-shared", "-fPIC", "-Wl,-soname,libanswer.so.1")
+	os.Symlink("libanswer.so.1", filepath.Join(tmp, "lib/libanswer.so"))
+	run("hidden", specOf(cc(t, tmp, "app", mainText, "-L"+filepath.Dir(hiddenLib), "-lanswer", "-Wl,-rpath,$ORIGIN/lib"), nil), "42\n")
+	// A program behind links, called by another name.
+	os.Symlink("origin", filepath.Join(dir, "called"))
+	s := specOf(filepath.Join(dir, "called"), nil)
+	run("link", s, "42\n")
+	if p, _ := s.Parts(); p.Manifest.Program != filepath.Join(dir, "origin") || p.Manifest.Args[0] != filepath.Join(dir, "called") {
+		t.Errorf("%+v", p.Manifest)
+	}
+	// A thread that is cancelled needs the unwinder, which nothing names.
+	run("unwinder", specOf(cc(t, dir, "cancel", `#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+static void *f(void *a){for(;;)pause();}
+int main(void){pthread_t t;pthread_create(&t,0,f,0);pthread_cancel(t);pthread_join(t,0);puts("joined");return 0;}`, "-pthread"), nil), "joined\n")
+	// A module without an x bit that is loaded by path, and needs a library.
+	mod := cc(t, dir, "mods/mod.so", "int answer(void);int twice(void){return 2*answer();}", append([]string{"-shared", "-fPIC", "-Wl,-rpath," + filepath.Dir(lib)}, link...)...)
+	os.Chmod(mod, 0o644)
+	run("module", specOf(cc(t, dir, "loads", `#include <dlfcn.h>
+#include <stdio.h>
+int main(void){void*h=dlopen("/srv/mods/mod.so",RTLD_NOW);if(!h){puts(dlerror());return 1;}printf("%d\n",((int(*)(void))dlsym(h,"twice"))());return 0;}`),
+		func(s *BuildSpec) { s.Copies = []Copy{{filepath.Dir(mod), "/srv/mods", true}} }), "84\n")
+	// A script.
+	script := put(t, dir, "script", []byte("#!/usr/bin/perl -w\nprint \"perl $0 @ARGV\\n\";\n"), 0o755)
+	run("script", specOf(script, func(s *BuildSpec) { s.Args = []string{"a b", "c"} }), "perl "+script+" a b c\n")
+	env := put(t, dir, "env", []byte("#!/usr/bin/env -S GREETING=hello perl -w\nprint \"$ENV{GREETING}\\n\";\n"), 0o755)
+	run("env script", specOf(env, nil), "hello\n")
+}
+
+func TestPackRefuses(t *testing.T) {
+	dir := visibleDir(t)
+	lib := cc(t, dir, "libs/libanswer.so.1", libText, "-shared", "-fPIC", "-Wl,-soname,libanswer.so.1")
+	os.Symlink("libanswer.so.1", filepath.Join(dir, "libs/libanswer.so"))
+	nowhere := cc(t, dir, "nowhere", mainText, "-L"+filepath.Dir(lib), "-lanswer")
+	mid := cc(t, dir, "libs/libmid.so", "int answer(void);int mid(void){return answer();}", "-shared", "-fPIC", "-L"+filepath.Dir(lib), "-lanswer")
+	viaMid := cc(t, dir, "via", "int mid(void);int main(void){return mid();}", "-L"+filepath.Dir(lib), "-lmid", "-Wl,-rpath-link,"+filepath.Dir(lib), "-Wl,-rpath,"+filepath.Dir(mid))
+	static := cc(t, dir, "static", "int main(void){return 0;}", "-static")
+	execstack := cc(t, dir, "stack/libanswer.so.1", libText, "-shared", "-fPIC", "-Wl,-soname,libanswer.so.1", "-z", "execstack")
+	interp := cc(t, dir, "interp", "int main(void){return 0;}", "-Wl,--dynamic-linker,/lib/ld-none.so")
+	script := func(name, line string) string { return put(t, dir, name, []byte(line+"\n"), 0o755) }
+	for name, c := range map[string]struct {
+		path   string
+		libs   []string
+		status int
+		text   []string
+	}{
+		"missing":     {nowhere, nil, StatusCannotRun, []string{nowhere + ": needs libanswer.so.1, not found in ", "/usr/lib", "add --lib DIR"}},
+		"for another": {viaMid, nil, StatusCannotRun, []string{"needs libanswer.so.1 (for " + mid + "), not found in "}},
+		"interpreter": {interp, nil, StatusCannotRun, []string{"needs /lib/ld-none.so, which is not there"}},
+		"stack":       {nowhere, []string{filepath.Dir(execstack)}, StatusCannotRun, []string{execstack + " asks for an executable stack", "noexecstack"}},
+		"--lib none":  {nowhere, []string{filepath.Join(dir, "none")}, StatusFailed, []string{"--lib " + filepath.Join(dir, "none"), "no such file"}},
+		"--lib text":  {viaMid, []string{filepath.Dir(lib), script("text", "hello")}, StatusFailed, []string{"--lib " + dir, "is not an ELF file"}},
+		"--lib, why":  {static, []string{lib}, StatusFailed, []string{"a static program loads no libraries"}},
+		"shell":       {script("sh", "#!/bin/sh -e"), nil, StatusCannotRun, []string{"is a script for a shell (/bin/sh)", "no shells", "name the program that the script starts"}},
+		"env shell":   {script("envsh", "#!/usr/bin/env bash"), nil, StatusCannotRun, []string{"is a script for a shell"}},
+		"no interp":   {script("nointerp", "#!"), nil, StatusCannotRun, []string{"without an interpreter"}},
+		"not there":   {script("notthere", "#!/opt/none/x"), nil, StatusCannotRun, []string{"/opt/none/x, which is not there"}},
+		"relative":    {script("rel", "#!bin/x"), nil, StatusCannotRun, []string{"not an absolute path"}},
+		"env option":  {script("envopt", "#!/usr/bin/env -i perl"), nil, StatusCannotRun, []string{"is not understood"}},
+		"env none":    {script("envnone", "#!/usr/bin/env nosuchprogram"), nil, StatusCannotRun, []string{"nosuchprogram, which is not in PATH"}},
+		"nested":      {script("nested", "#!"+script("inner", "#!/usr/bin/perl")), nil, StatusCannotRun, []string{"its interpreter", "is a script for"}},
+		"long":        {script("long", "#!/"+strings.Repeat("x", 300)), nil, StatusCannotRun, []string{"first line is too long"}},
+	} {
+		_, err := specOf(c.path, func(s *BuildSpec) { s.Libs = c.libs }).Parts()
+		if err == nil || Status(err) != c.status {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, want := range c.text {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %q", name, err, want)
+			}
+		}
+	}
+	notX := put(t, dir, "notx", []byte("#!/usr/bin/perl\n"), 0o644)
+	if _, err := specOf(notX, nil).Parts(); err == nil || !strings.Contains(err.Error(), "chmod +x") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestUsersFilesFirst: a library that the user gives replaces the host's.
+func TestUsersFilesFirst(t *testing.T) {
+	dir := visibleDir(t)
+	prog := cc(t, dir, "prog", "int main(void){return 0;}")
+	mine := put(t, dir, "mine", []byte("mine"), 0o644)
+	s := specOf(prog, func(s *BuildSpec) {
+		s.Copies = []Copy{{mine, "/lib/x86_64-linux-gnu/libc.so.6", false}, {mine, "/etc/ld.so.cache", false}}
+	})
+	p, err := s.Parts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := unpacked(t, p)
+	for _, path := range []string{"/lib/x86_64-linux-gnu/libc.so.6", "/etc/ld.so.cache"} {
+		if b, err := os.ReadFile(filepath.Join(root, path)); err != nil || !bytes.Equal(b, []byte("mine")) {
+			t.Errorf("%s: %q, %v", path, b, err)
+		}
+	}
+}
+
+func TestFollow(t *testing.T) {
+	tr := erofs.New()
+	for _, l := range [][2]string{{"/lib", "usr/lib"}, {"/usr/lib/deep", "../share"}, {"/abs", "/usr/share"}, {"/loop", "loop"}, {"/top", "/"}} {
+		if err := tr.Symlink(l[0], l[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for in, want := range map[string]string{
+		"/lib/x": "/usr/lib/x", "/lib": "/lib", "/lib/deep/y": "/usr/share/y", "/abs/z/q": "/usr/share/z/q", "/loop/a": "/loop/a",
+		"/top/usr/x": "/usr/x", "/other/x": "/other/x", "/": "/", "/top/lib/deep/w": "/usr/share/w",
+	} {
+		if got := tr.Follow(in); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}
