@@ -51,7 +51,7 @@ type Closure struct {
 	byName map[string]*Library
 	failed map[string]bool
 	given  map[string]string // libraries of Search.Files by name
-	chain  []string // search path that libraries inherit from the program: its DT_RPATH
+	chain  []string          // search path that libraries inherit from the program: its DT_RPATH
 }
 
 // Program starts the closure of the ELF file at path, which was read to o.
