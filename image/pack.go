@@ -35,7 +35,30 @@ var errHidden = errors.New("lies where the machine mounts a file system of its o
 // with the symbolic links that lead to them. What is there already stays: files
 // that the user gives come before those that are found.
 type packer struct {
-	t *erofs.Tree
+	t      *erofs.Tree
+	packed []Packed
+}
+
+// Packed is a file that an image holds, or several that one thing brought in.
+type Packed struct {
+	Guest string `json:"path"`
+	Host  string `json:"host"`
+	Bytes int64  `json:"bytes"`
+	Files int    `json:"files"`
+	Why   string `json:"why"`
+}
+
+// record notes what was packed since the last record.
+func (p *packer) record(what Packed) {
+	what.Bytes = p.t.Bytes()
+	for _, have := range p.packed {
+		what.Bytes -= have.Bytes
+	}
+	p.packed = append(p.packed, what)
+}
+
+func (p *packer) recordFile(guest, host, why string) {
+	p.record(Packed{Guest: guest, Host: host, Files: 1, Why: why})
 }
 
 // host adds the file or the empty folder at an absolute path of the host, and
@@ -195,9 +218,9 @@ func elfAt(path string) *dynlink.Object {
 	return o
 }
 
-// libraries packs the closure: the interpreter, the libraries, and what their
-// linker needs to find them.
-func (p *packer) libraries(c *dynlink.Closure, name string) error {
+// pack packs the closure: the interpreter, the libraries, and what their linker
+// needs to find them.
+func (p *packer) pack(c *dynlink.Closure, name string) error {
 	if c.Interp == nil {
 		return nil
 	}
@@ -234,6 +257,11 @@ func (p *packer) libraries(c *dynlink.Closure, name string) error {
 			if _, err := p.host(l.Path, true); err != nil {
 				return cannotRun(name, l.Path+" cannot be packed: "+err.Error(), "")
 			}
+		}
+		if l == c.Interp {
+			p.recordFile(guest, real, "the dynamic linker")
+		} else {
+			p.recordFile(guest, real, "needed by "+l.By)
 		}
 		if strings.Contains(l.Name, "/") {
 			if guest != l.Path {

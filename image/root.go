@@ -63,67 +63,82 @@ type BuildSpec struct {
 // Parts checks the program and lays out the root: the program at its path, the
 // copies, the libraries, and what is known that the program reads.
 func (s *BuildSpec) Parts() (Parts, error) {
-	name := s.Source.Typed
-	l := &layout{packer: packer{erofs.New()}, name: name}
-	for _, d := range emptyDirs {
-		if err := l.t.Mkdir(d); err != nil {
-			return Parts{}, err
-		}
-	}
-	m := Manifest{Name: s.Source.Name(), Env: s.Env}
-	program := s.Program
-	sc, err := readScript(program, name)
-	switch {
-	case err != nil:
-		return Parts{}, err
-	case sc != nil:
-		if err := l.script(s, sc, &m); err != nil {
-			return Parts{}, err
-		}
-		program = sc.interp
-	default:
-		m.Args = []string{s.Source.Argv0()}
-		if m.Program, err = l.program(s, program, s.Source.GuestPath()); err != nil {
-			return Parts{}, err
-		}
-	}
-	m.Args = append(m.Args, s.Args...)
-	a := adder{program: m.Program, file: program, executable: true, found: &l.found}
-	for _, c := range s.Copies {
-		if err := c.addTo(l.t, a); err != nil {
-			return Parts{}, err
-		}
-	}
-	facts, err := l.closure(s, program, append(m.Args[1:len(m.Args):len(m.Args)], s.RunArgs...))
-	if err != nil {
+	l := s.layout()
+	if err := l.lay(s); err != nil {
 		return Parts{}, err
 	}
-	if facts != nil {
-		m.Env = withDefaults(m.Env, facts.Env)
-	}
-	for path, text := range accounts {
-		// A file of the user's comes before ours.
-		if err := l.t.File(path, erofs.Bytes(text), false); err != nil && !errors.Is(err, erofs.ErrExist) {
-			return Parts{}, err
-		}
-	}
-	if m.Cwd, err = workdir(s.Cwd); err != nil {
-		return Parts{}, err
-	}
-	if k := l.t.Lookup(m.Cwd); !hidden(m.Cwd) && k != erofs.Symlink {
-		if err := l.t.Mkdir(m.Cwd); err != nil {
-			return Parts{}, failed("-w "+s.Cwd, "is not a directory in the image", "")
-		}
-	}
-	return Parts{Manifest: m, Kernel: s.Kernel, Root: l.t, Facts: facts, Notes: l.notes}, nil
+	return Parts{Manifest: l.m, Kernel: s.Kernel, Root: l.t, Facts: l.facts, Notes: l.notes}, nil
 }
 
 // layout is a root that is being laid out.
 type layout struct {
 	packer
-	name  string   // what the user called the program
-	found []module // libraries and modules among the files that were copied
-	notes []known.Note
+	name    string // what the user called the program
+	m       Manifest
+	closure *dynlink.Closure
+	found   []module // libraries and modules among the files that were copied
+	facts   *known.Facts
+	notes   []known.Note
+}
+
+func (s *BuildSpec) layout() *layout {
+	return &layout{packer: packer{t: erofs.New()}, name: s.Source.Typed, m: Manifest{Name: s.Source.Name(), Env: s.Env}}
+}
+
+// lay fills the root. After an error the layout tells how far it came.
+func (l *layout) lay(s *BuildSpec) error {
+	m := &l.m
+	for _, d := range emptyDirs {
+		if err := l.t.Mkdir(d); err != nil {
+			return err
+		}
+	}
+	program := s.Program
+	sc, err := readScript(program, l.name)
+	switch {
+	case err != nil:
+		return err
+	case sc != nil:
+		if err := l.script(s, sc); err != nil {
+			return err
+		}
+		program = sc.interp
+	default:
+		m.Args = []string{s.Source.Argv0()}
+		if m.Program, err = l.program(s, program, s.Source.GuestPath()); err != nil {
+			return err
+		}
+	}
+	m.Args = append(m.Args, s.Args...)
+	a := adder{program: m.Program, file: program, executable: true, found: &l.found}
+	for _, c := range s.Copies {
+		before := l.t.Count()
+		if err := c.addTo(l.t, a); err != nil {
+			return err
+		}
+		l.record(Packed{Guest: c.Guest, Host: c.Host, Files: l.t.Count() - before, Why: c.String()})
+	}
+	if err := l.libraries(s, program, append(m.Args[1:len(m.Args):len(m.Args)], s.RunArgs...)); err != nil {
+		return err
+	}
+	if l.facts != nil {
+		m.Env = withDefaults(m.Env, l.facts.Env)
+	}
+	for path, text := range accounts {
+		// A file of the user's comes before ours.
+		if err := l.t.File(path, erofs.Bytes(text), false); err != nil && !errors.Is(err, erofs.ErrExist) {
+			return err
+		}
+	}
+	if m.Cwd, err = workdir(s.Cwd); err != nil {
+		return err
+	}
+	if k := l.t.Lookup(m.Cwd); !hidden(m.Cwd) && k != erofs.Symlink {
+		if err := l.t.Mkdir(m.Cwd); err != nil {
+			return failed("-w "+s.Cwd, "is not a directory in the image", "")
+		}
+	}
+	return nil
 }
 
 // program packs the program and answers where it stands.
@@ -139,6 +154,7 @@ func (l *layout) program(s *BuildSpec, file, guest string) (string, error) {
 		if guest, err = l.host(file, true); err != nil {
 			return "", cannotRun(l.name, "cannot be packed: "+cause(err), "")
 		}
+		l.recordFile(guest, real, "the program")
 		return guest, nil
 	}
 	info, err := os.Stat(real)
@@ -148,11 +164,13 @@ func (l *layout) program(s *BuildSpec, file, guest string) (string, error) {
 	if err := l.t.File(guest, erofs.HostFile{Path: real, Bytes: info.Size()}, true); err != nil {
 		return "", cannotRun(l.name, "cannot be packed at "+guest+": "+err.Error(), "")
 	}
+	l.recordFile(guest, real, "the program")
 	return guest, nil
 }
 
 // script packs a script and its interpreter, which is the one program.
-func (l *layout) script(s *BuildSpec, sc *script, m *Manifest) (err error) {
+func (l *layout) script(s *BuildSpec, sc *script) (err error) {
+	m := &l.m
 	guest := s.Source.GuestPath()
 	info, err := os.Stat(s.Program)
 	if err != nil {
@@ -170,6 +188,7 @@ func (l *layout) script(s *BuildSpec, sc *script, m *Manifest) (err error) {
 	if err := l.t.File(guest, erofs.HostFile{Path: s.Program, Bytes: info.Size()}, false); err != nil {
 		return cannotRun(l.name, "cannot be packed at "+guest+": "+err.Error(), "")
 	}
+	l.recordFile(guest, s.Program, "the script")
 	m.Args = append(sc.argv, guest)
 	m.Env = withDefaults(m.Env, sc.env)
 	return nil
@@ -187,45 +206,46 @@ func withDefaults(env, defaults []string) []string {
 	return env
 }
 
-// closure packs the libraries, and the files that a known program reads.
-func (l *layout) closure(s *BuildSpec, program string, args []string) (*known.Facts, error) {
+// libraries packs the libraries, and the files that a known program reads.
+func (l *layout) libraries(s *BuildSpec, program string, args []string) error {
 	o := elfAt(program)
 	if o == nil {
-		return nil, cannotRun(l.name, "cannot be read", "")
+		return cannotRun(l.name, "cannot be read", "")
 	}
 	search := dynlink.Search{LibraryPath: s.LibraryPath}
 	for _, lib := range s.Libs {
 		info, err := os.Stat(lib)
 		switch {
 		case err != nil:
-			return nil, failed("--lib "+lib, cause(err), "")
+			return failed("--lib "+lib, cause(err), "")
 		case info.IsDir():
 			search.Dirs = append(search.Dirs, lib)
 		case o.Interp == "":
-			return nil, failed("--lib "+lib, "a static program loads no libraries", "leave it out")
+			return failed("--lib "+lib, "a static program loads no libraries", "leave it out")
 		case elfAt(lib) == nil:
-			return nil, failed("--lib "+lib, dynlink.ErrNotELF.Error(), "name a shared library, or a folder")
+			return failed("--lib "+lib, dynlink.ErrNotELF.Error(), "name a shared library, or a folder")
 		default:
 			search.Files = append(search.Files, lib)
 		}
 	}
 	c, err := dynlink.Program(program, o, search)
 	if err != nil {
-		return nil, cannotRun(l.name, err.Error(), "")
+		return cannotRun(l.name, err.Error(), "")
 	}
+	l.closure = c
 	if err := missing(l.name, c); err != nil {
-		return nil, err
+		return err
 	}
 	for _, lib := range search.Files {
 		abs, err := filepath.Abs(lib)
 		if err != nil {
-			return nil, failed("--lib "+lib, cause(err), "")
+			return failed("--lib "+lib, cause(err), "")
 		}
 		if err := c.AddLibrary(abs, "--lib"); err != nil {
-			return nil, failed("--lib "+lib, err.Error(), "")
+			return failed("--lib "+lib, err.Error(), "")
 		}
 		if err := missing("--lib "+lib, c); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if c.Interp != nil {
@@ -233,16 +253,20 @@ func (l *layout) closure(s *BuildSpec, program string, args []string) (*known.Fa
 	}
 	real, err := filepath.EvalSymlinks(program)
 	if err != nil {
-		return nil, cannotRun(l.name, cause(err), "")
+		return cannotRun(l.name, cause(err), "")
 	}
-	facts := known.Lookup(&known.Program{Path: real, Args: args, Closure: c})
-	if facts != nil {
+	l.facts = known.Lookup(&known.Program{Path: real, Args: args, Closure: c})
+	if facts := l.facts; facts != nil {
 		for _, n := range facts.Libs {
 			c.AddName(n, facts.Name)
 		}
 		for _, p := range facts.Paths {
+			before := l.t.Count()
 			if err := l.tree(p, &l.found); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return nil, cannotRun(l.name, p.Host+" ("+p.Why+"): "+cause(err), "")
+				return cannotRun(l.name, p.Host+" ("+p.Why+"): "+cause(err), "")
+			}
+			if n := l.t.Count() - before; n > 0 {
+				l.record(Packed{Guest: p.Host, Host: p.Host, Files: n, Why: facts.Name + ": " + p.Why})
 			}
 		}
 		l.notes = append(l.notes, facts.Notes...)
@@ -258,7 +282,7 @@ func (l *layout) closure(s *BuildSpec, program string, args []string) (*known.Fa
 	for _, m := range c.Missing {
 		l.notes = append(l.notes, known.Note{Level: known.Warn, Text: m.By + " needs " + m.Name + ", which is not there; it cannot be loaded"})
 	}
-	return facts, l.libraries(c, l.name)
+	return l.pack(c, l.name)
 }
 
 // workdir checks a working directory and cleans it.

@@ -34,12 +34,17 @@ func newRun(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [flags] PROGRAM|IMAGE|GO-PACKAGE-DIR [ARG...]",
 		Short: "Run a program in its own machine",
-		Long: `Run makes a machine for PROGRAM, a static Linux x86-64 program, and boots it. It
-ends when the program ends, with the program's exit status.
+		Long: `Run makes a machine for PROGRAM, a Linux x86-64 program, and boots it. It ends when
+the program ends, with the program's exit status.
 
 A name without a slash is an image in this folder, or else a program in PATH. A
 folder with a Go package is built first. What stands behind PROGRAM goes to the
 program; behind an IMAGE it replaces the stored arguments.
+
+The libraries that a program is linked with are packed with it, and for languages
+and servers that are known (skerry check PROGRAM lists them) the files that they
+read. A script that begins with #! runs its interpreter. Files that arguments name
+are not packed: use --file and --dir.
 
 The program's environment is PATH, HOME=/ and HOSTNAME, and what -e and --env-file
 add; its stdin is at end of file; stdout and stderr are its own. INT, TERM, HUP,

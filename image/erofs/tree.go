@@ -80,7 +80,14 @@ type node struct {
 type Tree struct {
 	root  *node
 	count int
+	bytes int64
 }
+
+// Count is the number of entries, the root directory among them.
+func (t *Tree) Count() int { return t.count }
+
+// Bytes is the sum of the files' sizes.
+func (t *Tree) Bytes() int64 { return t.bytes }
 
 // New returns a tree with nothing but its root directory.
 func New() *Tree {
@@ -155,6 +162,9 @@ func (t *Tree) add(path string, n *node) error {
 	}
 	d.children[n.name] = n
 	t.count++
+	if n.src != nil {
+		t.bytes += n.src.Size()
+	}
 	return nil
 }
 

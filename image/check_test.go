@@ -1,0 +1,106 @@
+package image
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func (c *Check) file(path string) *Packed {
+	for i := range c.Files {
+		if c.Files[i].Guest == path {
+			return &c.Files[i]
+		}
+	}
+	return nil
+}
+
+func (c *Check) note(text string) bool {
+	for _, n := range c.Notes {
+		if strings.Contains(n.Text, text) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestCheck(t *testing.T) {
+	dir := visibleDir(t)
+	lib := cc(t, dir, "libs/libanswer.so", libText, "-shared", "-fPIC", "-Wl,-soname,libanswer.so")
+	cc(t, dir, "libs/libother.so", "int other(void){return 1;}", "-shared", "-fPIC", "-Wl,-soname,libother.so")
+	args := []string{"-L" + filepath.Dir(lib), "-lanswer", "-lother"}
+	const text = "#include <stdio.h>\nint answer(void);int other(void);int main(void){return answer()+other();}"
+	good := cc(t, dir, "good", text, append(args, "-Wl,-rpath,"+filepath.Dir(lib))...)
+	site := filepath.Dir(put(t, dir, "site/index.html", []byte("hello"), 0o644))
+	put(t, dir, "site/more.html", []byte("hello, more"), 0o644)
+
+	c := specOf(good, func(s *BuildSpec) { s.Copies = []Copy{{site, "/srv", true}} }).Check()
+	if c.Verdict != OK || c.Err != nil || c.Status() != 0 || len(c.Missing) != 0 || c.Interpreter == "" {
+		t.Errorf("%+v", c)
+	}
+	var sum int64
+	for _, f := range c.Files {
+		if f.Files == 1 {
+			if info, err := os.Stat(f.Host); err != nil || info.Size() != f.Bytes {
+				t.Errorf("%+v", f)
+			}
+		}
+		sum += f.Bytes
+	}
+	if sum > c.Bytes || c.Bytes-sum > 4096 { // the account files and the linker's cache
+		t.Errorf("the files have %d bytes, all together %d", sum, c.Bytes)
+	}
+	if f := c.file(lib); f == nil || f.Why != "needed by "+good {
+		t.Errorf("%+v", f)
+	}
+	if f := c.file("/srv"); f == nil || f.Files != 3 || f.Bytes != 16 {
+		t.Errorf("%+v", f)
+	}
+
+	// Everything that is missing is told, not only the first.
+	c = specOf(cc(t, dir, "bad", text, args...), nil).Check()
+	if c.Verdict != CannotRun || c.Status() != StatusCannotRun || len(c.Missing) != 2 || c.Missing[0].Name != "libanswer.so" || c.Missing[1].Name != "libother.so" {
+		t.Errorf("%+v", c)
+	}
+	if c.Err == nil || !strings.Contains(c.Err.Error(), "libanswer.so, not found in") || !strings.HasSuffix(c.Err.Error(), "; nor libother.so (install what has it, or add --lib DIR)") {
+		t.Errorf("%v", c.Err)
+	}
+
+	c = specOf(cc(t, dir, "forks", "#include <unistd.h>\nint main(void){return fork()+setuid(0);}"), nil).Check()
+	if c.Verdict != Warning || c.Status() != 0 || !c.note("start other programs (fork)") || !c.note("change its user (setuid)") {
+		t.Errorf("%+v", c)
+	}
+	c = specOf(filepath.Join(dir, "none"), nil).Check()
+	if c.Verdict != CannotRun || c.Status() != StatusNotFound {
+		t.Errorf("%+v", c)
+	}
+	c = specOf(put(t, dir, "script", []byte("#!/usr/bin/perl\n"), 0o755), nil).Check()
+	if f := c.file(filepath.Join(dir, "script")); c.Err != nil || f == nil || f.Why != "the script" || c.Args[0] != "/usr/bin/perl" {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestCheckGo(t *testing.T) {
+	dir := visibleDir(t)
+	put(t, dir, "go.mod", []byte("module x\n"), 0o644)
+	for name, c := range map[string]struct {
+		text string
+		want Verdict
+	}{
+		"plain": {"package main\nfunc main() { println(1) }\n", OK},
+		"exec":  {"package main\nimport \"os/exec\"\nfunc main() { exec.Command(\"x\").Run() }\n", Warning},
+	} {
+		put(t, dir, name+"/main.go", []byte(c.text), 0o644)
+		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name+".bin"), "./"+name)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if b, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, b)
+		}
+		if got := specOf(filepath.Join(dir, name+".bin"), nil).Check(); got.Verdict != c.want || got.Interpreter != "" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
