@@ -6,6 +6,7 @@
 package skerrytest
 
 import (
+	"strconv"
 	"time"
 
 	"skerry/test/harness"
@@ -93,6 +94,7 @@ var tests = []test{
 	{name: "hostile-far", program: "hostile", args: []string{"far"}, cpus: two, reference: nothing, short: true},
 	{name: "hostile-fuzz", program: "hostile", args: []string{"fuzz", "20000"}, cpus: two, reference: nothing, short: true},
 	{name: "hostile-fuzz-long", program: "hostile", args: []string{"fuzz", "1000000"}, cpus: two, reference: nothing, timeout: 10 * time.Minute},
+	{name: "fuzzcalls", program: "fuzzcalls", args: []string{"all", "1", "30000"}, memory: 256, machineOnly: true, looseStderr: true, reference: nothing, short: true},
 	{name: "tlb", program: "tlb", cpus: four, short: true, timeout: 5 * time.Minute},
 	{name: "wakeups", program: "wakeups", env: []string{"WAKEUPS_ROUNDS=300"}, short: true, timeout: 5 * time.Minute},
 	{name: "wakeups-long", program: "wakeups", env: []string{"WAKEUPS_ROUNDS=12500"}, cpus: []int{2, 4}, reference: nothing, timeout: 30 * time.Minute},
@@ -170,6 +172,11 @@ func endings() []test {
 			name += "-" + a
 		}
 		l = append(l, test{name: name, program: "exit", args: e.args, status: e.status, cpus: two, short: e.short})
+	}
+	// A million calls of each family were made once (docs/SECURITY.md).
+	for i, family := range []string{"memory", "files", "sockets", "events", "signals", "threads", "systems"} {
+		l = append(l, test{name: "fuzzcalls-" + family, program: "fuzzcalls", args: []string{family, strconv.Itoa(i + 10), "100000"}, cpus: two,
+			memory: 256, machineOnly: true, looseStderr: true, reference: nothing, timeout: 10 * time.Minute})
 	}
 	for i := 0; i < 8; i++ {
 		t := test{name: "vector-spoil-" + string(rune('0'+i)), program: "vector", args: []string{"spoil", string(rune('0' + i))}, status: 139, cpus: two, reference: hardware, short: i < 2}

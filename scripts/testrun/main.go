@@ -6,7 +6,7 @@
 //
 // Without -all: `go vet`, the host tests, and the boot tests that -short selects.
 // With it: every boot test, the host tests under the race detector, and the fuzz
-// targets, each for a number of executions. Groups do not overlap, since many
+// targets, each for half a minute. Groups do not overlap, since many
 // tests measure time and a machine under emulation takes the whole processor.
 //
 // A skipped test is never silent: all are listed with their reasons. It imports
@@ -67,7 +67,7 @@ func groups(all bool, fuzz string) ([]group, error) {
 
 func main() {
 	all := flag.Bool("all", false, "everything, which takes hours")
-	fuzz := flag.String("fuzz", "1000000x", "how long each fuzz target runs with -all, as -fuzztime")
+	fuzz := flag.String("fuzz", "30s", "how long each fuzz target runs with -all, as -fuzztime")
 	results := flag.String("results", "", "write the results to `file`")
 	only := flag.String("only", "", "run the groups whose names begin with this")
 	flag.Parse()
