@@ -10,6 +10,7 @@ package policy
 import (
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"skerry/kernel/abi"
 	"skerry/kernel/mm"
@@ -85,18 +86,51 @@ func again(what string, pc uint64) int {
 	return n
 }
 
-// Denied tells of a denied action of thread t.
+// lines counts what was told for the user.
+var lines atomic.Int32
+
+// maxLines bounds it: a program that is refused something from everywhere would
+// bury its own output.
+const maxLines = 200
+
+// Denied tells of a denied action of thread t: the call with its arguments, as a
+// trace shows it.
 func Denied(t *task.Thread, p Point, what string) {
 	pc := t.Ctx.Regs.RIP
-	n := again(what, pc)
-	if n >= told {
-		return
+	if line := denied(pc, t.TID, p, what); line != "" {
+		Notice(line)
 	}
-	line := "denied " + what + " in thread " + strconv.Itoa(int(t.TID)) + " at " + Place(pc) + " (" + p.String() + ")"
+}
+
+// denied is the line for a denial, empty if enough was told of that call from that
+// place.
+func denied(pc uint64, tid int32, p Point, what string) string {
+	n := again(call(what), pc)
+	if n >= told {
+		return ""
+	}
+	l := lines.Add(1)
+	if l > maxLines {
+		return ""
+	}
+	line := "denied " + what + " in thread " + strconv.Itoa(int(tid)) + " at " + Place(pc) + " (" + p.String() + ")"
 	if n == told-1 {
 		line += "; further ones from there are not shown"
 	}
-	Notice(line)
+	if l == maxLines {
+		line += "; further denials are not shown"
+	}
+	return line
+}
+
+// call is the name of a call in a description of it.
+func call(what string) string {
+	for i := range len(what) {
+		if what[i] == '(' {
+			return what[:i]
+		}
+	}
+	return what
 }
 
 // Missing tells the log, once per call, of one that is not there.
