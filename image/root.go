@@ -55,6 +55,8 @@ type BuildSpec struct {
 	Kernel  []byte
 	// LibraryPath is LD_LIBRARY_PATH as the program will see it.
 	LibraryPath []string
+	// Exact leaves out the files that a known program reads: what is needed is named.
+	Exact bool
 	// RunArgs are arguments that it will be given beside those of the image; they
 	// tell what it is going to do.
 	RunArgs []string
@@ -260,7 +262,11 @@ func (l *layout) libraries(s *BuildSpec, program string, args []string) error {
 		for _, n := range facts.Libs {
 			c.AddName(n, facts.Name)
 		}
-		for _, p := range facts.Paths {
+		paths := facts.Paths
+		if s.Exact {
+			paths = nil
+		}
+		for _, p := range paths {
 			before := l.t.Count()
 			if err := l.tree(p, &l.found); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return cannotRun(l.name, p.Host+" ("+p.Why+"): "+cause(err), "")

@@ -90,6 +90,11 @@ func args(c *Config, a Accel, forwards []Forward, f fds, sandbox bool) []string 
 	}
 
 	disk := func(name, serial string, fd int, d *Disk) {
+		if d.NBD {
+			add("-blockdev", fmt.Sprintf("driver=nbd,node-name=%s,read-only=on,server.type=fd,server.str=%d", name, fd))
+			add(device("virtio-blk", ",drive="+name+",serial="+serial)...)
+			return
+		}
 		// The image is not written by anybody, and QEMU's locks would only make
 		// it fail where files cannot be locked.
 		add("-blockdev", fmt.Sprintf("driver=raw,node-name=%s,read-only=on,offset=%d,size=%d,"+

@@ -100,10 +100,12 @@ func (n *NotReady) Error() string { return n.Err.Error() }
 // Unwrap is what Ready said.
 func (n *NotReady) Unwrap() error { return n.Err }
 
-// Disk is a read-only disk: part of a file.
+// Disk is a read-only disk: part of a file, or what a server of package nbd has.
 type Disk struct {
 	File         *os.File
 	Offset, Size int64 // bytes, multiples of 4096
+	// NBD: File is a connected socket, on whose other end somebody serves the disk.
+	NBD bool
 }
 
 func (c *Config) verbose(line string) {

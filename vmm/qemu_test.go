@@ -85,7 +85,7 @@ func TestRealQEMU(t *testing.T) {
 			t.Fatal(err)
 		}
 		if c.data {
-			s.Data = &Disk{data, 0, 4096}
+			s.Data = &Disk{File: data, Offset: 0, Size: 4096}
 		}
 		if c.net {
 			s.Forwards = []Forward{{"tcp", addrPort("127.0.0.1:0"), 80}, {"udp", addrPort("127.0.0.1:0"), 53}}

@@ -40,7 +40,7 @@ func newSession(t testing.TB, script ...string) *session {
 	t.Cleanup(func() { disk.Close() })
 	s.Config = Config{
 		QEMU: asName(t, "fake-qemu"), Accel: Accel{TCG, "a test"}, Name: "test,name", CPUs: 2, Memory: 64 << 20,
-		Kernel: []byte("the kernel"), Root: Disk{disk, 4096, 8192}, Network: true,
+		Kernel: []byte("the kernel"), Root: Disk{File: disk, Offset: 4096, Size: 8192}, Network: true,
 		Stdout: &s.out, Stderr: &s.err, Log: &s.log, Signals: s.sig, StopTimeout: 10 * time.Second,
 		Record: bootrec.Record{Program: "/p", Args: append([]string{"p"}, script...), Env: []string{"SECRET=hunter2"}, Cwd: "/", Hostname: "h"},
 	}
@@ -196,7 +196,7 @@ func TestHandOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer data.Close()
-	s.Data = &Disk{data, 0, 4096}
+	s.Data = &Disk{File: data, Offset: 0, Size: 4096}
 	s.run(t)
 	if got := s.out.String(); got != "the kernel writable=false|the disk <nil>|the data <nil>|0 <nil>|true" {
 		t.Errorf("got %q", got)

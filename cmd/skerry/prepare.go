@@ -23,6 +23,9 @@ type prepared struct {
 	// discard takes the image out of the cache, for when config.Ready finds it
 	// damaged; it is set if that is.
 	discard func() error
+	// spec and parts are what a program's image was built from.
+	spec  *image.BuildSpec
+	parts image.Parts
 }
 
 func (p *prepared) close() {
@@ -151,6 +154,7 @@ func (a *app) packProgram(ctx context.Context, p *prepared, s *settings, src *im
 		return err
 	}
 	a.tell(parts.Notes)
+	p.spec, p.parts = spec, parts
 	im, hit, err := cache.Find(parts)
 	if err != nil {
 		return err
@@ -176,7 +180,7 @@ func (a *app) packProgram(ctx context.Context, p *prepared, s *settings, src *im
 // spec says what an image for src is built from, and builds a Go package. done
 // removes what was made for it.
 func (a *app) spec(ctx context.Context, cache *image.Cache, s *settings, src *image.Source) (spec *image.BuildSpec, done func(), err error) {
-	spec = &image.BuildSpec{Source: src, Program: src.Host, Cwd: s.workdir, Copies: s.copies, Libs: s.libs}
+	spec = &image.BuildSpec{Source: src, Program: src.Host, Cwd: s.workdir, Copies: s.copies, Libs: s.libs, Exact: s.exact}
 	for _, e := range s.env {
 		if path, ok := strings.CutPrefix(e, "LD_LIBRARY_PATH="); ok {
 			spec.LibraryPath = filepath.SplitList(path)

@@ -23,6 +23,7 @@ type settings struct {
 	env     environment
 	copies  []image.Copy
 	libs    []string
+	exact   bool
 	workdir string
 	output  string
 	kernel  string
@@ -63,6 +64,7 @@ func (s *settings) imageFlags(f *pflag.FlagSet) {
 	f.Var(&copyValue{&s.copies, false}, "file", "copy a file into the machine; it is read-only there and does not follow changes")
 	f.Var(&copyValue{&s.copies, true}, "dir", "copy a folder into the machine; it is read-only there and does not follow changes")
 	f.Var(&listValue{&s.libs, "FILE|DIR"}, "lib", "pack a library that the program loads by name, with what it needs; or a folder to look for libraries in")
+	f.BoolVar(&s.exact, "exact", false, "pack the program, the libraries that it is linked with and what is named, and no files that are merely known to be read")
 	f.StringVarP(&s.workdir, "workdir", "w", "", "working directory of the program, a `DIR` in the machine (default /)")
 	f.StringVar(&s.config, "config", "", configHelp)
 	f.BoolVar(&s.quiet, "quiet", false, "print nothing but the program's own output")

@@ -1,0 +1,353 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"skerry/image"
+	"skerry/image/profile"
+	"skerry/vmm"
+	"skerry/vmm/nbd"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+)
+
+// maxRounds bounds how often a program is run again because it missed code.
+const maxRounds = 6
+
+// traceSettings are the flags of trace alone.
+type traceSettings struct {
+	duration durationValue
+	allow    []string
+	output   string
+	asJSON   bool
+}
+
+func newTrace(a *app) *cobra.Command {
+	s := newSettings()
+	t := traceSettings{duration: durationValue{name: "for"}, output: configName}
+	cmd := &cobra.Command{
+		Use:   "trace [flags] PROGRAM|GO-PACKAGE-DIR [ARG...]",
+		Short: "Run a program once and learn what it needs",
+		Long: `Trace runs a program in a machine, as run does, and offers it the files of this host
+that its image does not have: those of /usr, /lib, /etc and of this folder, without
+secrets and read-only, and what --allow-path names. It then tells which files the
+program used, which calls it made, where it listened and whom it contacted, and
+writes a configuration from which run and build make the smallest image that has
+them. Code that was missing cannot be used from there: the program is run again with
+it packed.
+
+Use the program while it is traced: what it does not do is not learnt.`,
+		Example: `  skerry trace --for 20s -p 8080 ./server
+  skerry trace -o python.toml /usr/bin/python3 -c 'import ssl'`,
+		DisableFlagsInUseLine: true,
+		Args:                  needProgram,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := s.load(a, cmd); err != nil {
+				return err
+			}
+			return a.trace(s, &t, args[0], args[1:])
+		},
+	}
+	f := cmd.Flags()
+	f.Var(&t.duration, "for", "end the program after this time, which is no failure")
+	f.StringVarP(&t.output, "output", "o", configName, "write the configuration to `FILE`, which must not be there yet; - for none")
+	f.Var(&listValue{&t.allow, "PATH"}, "allow-path", "offer this file or folder of the host, too")
+	f.BoolVar(&t.asJSON, "json", false, "print what was learnt as JSON to stdout, and the program's own output to stderr")
+	s.runFlags(f)
+	s.imageFlags(f)
+	refuseDocker(f)
+	return cmd
+}
+
+func (a *app) trace(s *settings, t *traceSettings, program string, args []string) error {
+	if t.output != "-" {
+		if _, err := os.Lstat(t.output); err == nil {
+			return usage("-o %s: is there already (give another name with -o, or - to write none)", t.output)
+		}
+	}
+	if s.timeout.d == 0 {
+		s.timeout.d = t.duration.d
+	} else if t.duration.d != 0 {
+		return usage("--for --timeout: are the same here (leave one out)")
+	}
+	var learned *image.Learned
+	var p *profile.Profile
+	for round := 1; ; round++ {
+		r, err := a.traceOnce(s, t, program, args, func(l *image.Learned, q *profile.Profile) { learned, p = l, q })
+		if err != nil {
+			return err
+		}
+		if r.Message != "" && r.Status != vmm.StatusTimeout {
+			a.say(r.Message)
+		}
+		a.status = r.Status
+		if r.Status == vmm.StatusTimeout && t.duration.d != 0 {
+			a.status = 0
+		}
+		if len(learned.Code) == 0 || round == maxRounds {
+			break
+		}
+		a.say("it needs " + strings.Join(learned.Code, ", ") + ": running it again with that in the image")
+		s.libs = append(s.libs, learned.Code...)
+	}
+	if t.asJSON {
+		if err := writeJSON(a.stdout, struct {
+			*image.Learned
+			Calls   map[string]int    `json:"calls"`
+			Refused map[string]string `json:"refused"`
+			Listens []string          `json:"listens"`
+			Peers   []string          `json:"peers"`
+		}{learned, p.Calls, p.Refused, p.Listens, p.Peers}); err != nil {
+			return err
+		}
+	} else {
+		a.tellLearned(learned, p)
+	}
+	if t.output == "-" {
+		return nil
+	}
+	f, err := os.OpenFile(t.output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return usage("-o %s: %v", t.output, bare(err))
+	}
+	defer f.Close()
+	if _, err := f.WriteString(learnedConfig(s, learned, p, program)); err != nil {
+		return usage("-o %s: %v", t.output, bare(err))
+	}
+	a.say("wrote " + t.output)
+	return f.Close()
+}
+
+// traceOnce runs the program once with the host's files beside its image.
+func (a *app) traceOnce(s *settings, t *traceSettings, program string, args []string, learn func(*image.Learned, *profile.Profile)) (*vmm.Result, error) {
+	if err := a.checkHost(); err != nil {
+		return nil, err
+	}
+	src, err := image.Resolve(program)
+	if err != nil {
+		return nil, err
+	}
+	if src.Kind == image.ImageFile {
+		return nil, usage("%s: is an image already (name the program that is in it)", program)
+	}
+	signals := notify()
+	defer signal.Stop(signals)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	stopped := a.stopOnSignal(ctx, cancel, signals)
+	m, err := a.prepare(ctx, s, program, args)
+	if sig := stopped(); sig != 0 {
+		if m != nil {
+			m.close()
+		}
+		return nil, statusError(128 + int(sig))
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer m.close()
+	dir, err := os.Getwd()
+	if err != nil || dir == "/" {
+		dir = ""
+	}
+	done, err := m.offer(dir, t.allow)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	p := profile.New(m.config.Record.Cwd)
+	lines := &lineWriter{add: p.Add}
+	if m.config.Strace != nil {
+		m.config.Strace = io.MultiWriter(m.config.Strace, lines)
+	} else {
+		m.config.Strace = lines
+	}
+	m.config.Signals = signals
+	if t.asJSON {
+		m.config.Stdout = a.stderr
+	}
+	a.warnStdin()
+	r, err := vmm.Run(&m.config)
+	var damaged *vmm.NotReady
+	if errors.As(err, &damaged) {
+		if err := m.discard(); err != nil {
+			return nil, err
+		}
+		m.image = nil
+		return a.traceOnce(s, t, program, args, learn)
+	}
+	if err != nil {
+		return nil, err
+	}
+	learned, err := m.spec.Learn(p, m.parts.Root)
+	if err != nil {
+		return nil, err
+	}
+	learn(learned, p)
+	return r, nil
+}
+
+// offer makes the second disk: the host's files, read when they are asked for.
+func (p *prepared) offer(dir string, allow []string) (done func(), err error) {
+	tree, err := image.HostFiles(p.parts.Root, dir, allow)
+	if err != nil {
+		return nil, err
+	}
+	disk, err := tree.Lazy()
+	if err != nil {
+		return nil, err
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "disk"), os.NewFile(uintptr(pair[1]), "disk")
+	conn, err := net.FileConn(ours)
+	ours.Close()
+	if err != nil {
+		theirs.Close()
+		return nil, err
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = nbd.Serve(conn, disk) // the machine says what it could not read
+	}()
+	p.files = append(p.files, theirs)
+	p.config.Data = &vmm.Disk{File: theirs, Size: disk.Size(), NBD: true}
+	return func() {
+		conn.Close()
+		<-served
+		disk.Close()
+	}, nil
+}
+
+// lineWriter cuts what is written into lines.
+type lineWriter struct {
+	mu   sync.Mutex
+	rest []byte
+	add  func(line string)
+}
+
+func (l *lineWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rest = append(l.rest, b...)
+	for {
+		i := bytes.IndexByte(l.rest, '\n')
+		if i < 0 {
+			return len(b), nil
+		}
+		l.add(string(l.rest[:i]))
+		l.rest = l.rest[i+1:]
+	}
+}
+
+// tellLearned prints what was learnt.
+func (a *app) tellLearned(l *image.Learned, p *profile.Profile) {
+	list := func(what string, names []string, most int) {
+		for i, n := range names {
+			if i == most {
+				a.say(fmt.Sprintf("%s: %d more", what, len(names)-most))
+				return
+			}
+			if strings.HasPrefix(n, "/") {
+				n = shown(n)
+			}
+			a.say(what + ": " + n)
+		}
+	}
+	a.say(fmt.Sprintf("files used: %d; libraries that it is not linked with: %d; different calls made: %d", len(l.Files), len(l.Libs), len(p.Calls)))
+	list("not in the image, taken from this host", l.Missed, 50)
+	list("there, but not offered to it (--allow-path, or --file)", l.Withheld, 20)
+	list("folder that it looked into", l.Folders, 20)
+	for _, name := range slices.Sorted(maps.Keys(p.Refused)) {
+		a.say("refused at least once: " + name + " (" + p.Refused[name] + ")")
+	}
+	list("listened on", p.Listens, 20)
+	list("contacted", p.Peers, 20)
+}
+
+// learnedConfig is the configuration for what was learnt.
+func learnedConfig(s *settings, l *image.Learned, p *profile.Profile, program string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# What %s needs, learnt by `skerry trace` on %s.\n# `skerry run` and `skerry build` in this folder use it.\n\n", shown(program), time.Now().Format("2006-01-02"))
+	b.WriteString("exact = true # only what is named, and the libraries that the program is linked with\n")
+	if s.memory != newSettings().memory {
+		fmt.Fprintf(&b, "memory = %s\n", quoted(s.memory.String()))
+	}
+	if s.cpus != newSettings().cpus {
+		fmt.Fprintf(&b, "cpus = %d\n", s.cpus)
+	}
+	if s.workdir != "" {
+		fmt.Fprintf(&b, "workdir = %s\n", quoted(s.workdir))
+	}
+	if len(s.env) > 0 {
+		var names []string
+		for _, e := range s.env {
+			names = append(names, envName(e))
+		}
+		fmt.Fprintf(&b, "# It had %s in its environment; give them with -e or --env-file.\n", strings.Join(names, ", "))
+	}
+	lines := func(key string, list []string) {
+		if len(list) == 0 {
+			return
+		}
+		fmt.Fprintf(&b, "\n%s = [\n", key)
+		for _, v := range list {
+			fmt.Fprintf(&b, "  %s,\n", quoted(v))
+		}
+		b.WriteString("]\n")
+	}
+	var ports []string
+	for _, listen := range p.Listens {
+		proto, port, _ := strings.Cut(listen, " ")
+		if proto == "udp" {
+			port += ":" + port + "/udp"
+		}
+		ports = append(ports, port)
+	}
+	if len(ports) > 0 {
+		b.WriteString("\n# Where it listened; HOST:GUEST gives another port of the host.")
+	}
+	lines("publish", ports)
+	var libs []string
+	for _, lib := range s.libs {
+		if info, err := os.Stat(lib); err == nil && info.IsDir() {
+			libs = append(libs, lib)
+		}
+	}
+	lines("lib", append(libs, l.Libs...))
+	var files []string
+	for _, f := range l.Files {
+		files = append(files, f+":"+f)
+	}
+	lines("file", files)
+	if len(p.Peers) > 0 {
+		b.WriteString("\n# It contacted " + strings.Join(p.Peers, ", ") + ".\n")
+	}
+	return b.String()
+}
+
+// quoted is a basic string of TOML, whose escapes JSON's are among.
+func quoted(s string) string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return `""`
+	}
+	return string(b)
+}
