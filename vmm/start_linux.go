@@ -161,11 +161,19 @@ func memfd(name string, data []byte) (*os.File, error) {
 		return nil, err
 	}
 	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("sealing: %w", err)
+	// EBUSY says that somebody holds a page for a moment, such as memory management
+	// that moves it (fcntl(2), F_SEAL_WRITE); the kernel has waited for 150 ms then.
+	for try := 0; ; try++ {
+		_, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals)
+		if err == nil {
+			return f, nil
+		}
+		if err != unix.EBUSY || try == 20 {
+			f.Close()
+			return nil, fmt.Errorf("sealing: %w", err)
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
-	return f, nil
 }
 
 // socketPair makes a connected pair; ours can be waited for by the runtime.
