@@ -132,6 +132,10 @@ func (l *layout) lay(s *BuildSpec) error {
 			return err
 		}
 	}
+	// C libraries and Java look file systems up there.
+	if err := l.t.Symlink("/etc/mtab", "../proc/self/mounts"); err != nil && !errors.Is(err, erofs.ErrExist) {
+		return err
+	}
 	if m.Cwd, err = workdir(s.Cwd); err != nil {
 		return err
 	}

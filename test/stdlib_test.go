@@ -35,6 +35,12 @@ var stdlib = []struct {
 	{"bufio", 256, true, 5 * time.Minute},
 	{"context", 256, true, 5 * time.Minute},
 	{"math/big", 512, false, 20 * time.Minute},
+	{"os", 512, false, 10 * time.Minute},
+	{"io/fs", 256, false, 5 * time.Minute},
+	{"net", 512, false, 20 * time.Minute},
+	{"os/signal", 256, false, 10 * time.Minute},
+	{"syscall", 256, false, 5 * time.Minute},
+	{"crypto/tls", 512, false, 20 * time.Minute},
 	{"net/http", 512, false, 30 * time.Minute},
 	{"runtime", 4096, false, 40 * time.Minute},
 }
