@@ -21,7 +21,7 @@ import (
 func (m *Machine) networkFiles() map[string]func() []byte {
 	st := m.Net.Stack
 	return map[string]func() []byte{"dev": st.ProcDev, "route": st.ProcRoute, "ipv6_route": st.ProcIPv6Route,
-		"if_inet6": st.ProcIfInet6, "arp": st.ProcARP, "snmp": st.ProcSNMP, "unix": m.Net.Unix.ProcUnix,
+		"if_inet6": st.ProcIfInet6, "arp": st.ProcARP, "igmp": st.ProcIGMP, "igmp6": st.ProcIGMP6, "snmp": st.ProcSNMP, "unix": m.Net.Unix.ProcUnix,
 		"tcp": func() []byte { return m.Net.Inet.ProcTCP(false) }, "tcp6": func() []byte { return m.Net.Inet.ProcTCP(true) },
 		"sockstat": func() []byte { return m.sockstat(false) }, "sockstat6": func() []byte { return m.sockstat(true) },
 		"netstat": m.netstat,

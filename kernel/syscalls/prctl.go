@@ -45,8 +45,21 @@ func sysPrctl(t *task.Thread, op, a2, a3, a4, a5, _ uintptr) (uintptr, abi.Errno
 			return 0, abi.EINVAL
 		}
 		return 0, abi.OK
-	case abi.PR_GET_KEEPCAPS, abi.PR_GET_SECUREBITS:
+	case abi.PR_GET_KEEPCAPS:
+		return boolean(t.KeepCaps.Load()), abi.OK
+	case abi.PR_SET_KEEPCAPS:
+		if a2 > 1 {
+			return 0, abi.EINVAL
+		}
+		t.KeepCaps.Store(a2 == 1) // there are none to keep
 		return 0, abi.OK
+	case abi.PR_GET_SECUREBITS:
+		if t.KeepCaps.Load() {
+			return 1 << 4, abi.OK // SECBIT_KEEP_CAPS, uapi/linux/securebits.h
+		}
+		return 0, abi.OK
+	case abi.PR_SET_SECUREBITS:
+		return 0, abi.EPERM // takes CAP_SETPCAP
 	case abi.PR_GET_CHILD_SUBREAPER:
 		return 0, store32(a2, 0)
 	case abi.PR_SET_PDEATHSIG:

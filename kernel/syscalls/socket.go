@@ -410,7 +410,7 @@ func recvOne(t *task.Thread, d *vfs.Description, s socket.Socket, msg uintptr, f
 			return 0, e
 		}
 	}
-	h.Namelen, h.Controllen, h.Flags = int32(m.AddrLen), uint64(m.Used), uint32(m.OutFlags)
+	h.Namelen, h.Controllen, h.Flags = int32(m.AddrLen), uint64(m.Used), uint32(m.OutFlags|flags&abi.MSG_CMSG_CLOEXEC)
 	return uintptr(k), usermem.Out(msg, &h)
 }
 

@@ -47,6 +47,9 @@ type Thread struct {
 	// Policy is the scheduling policy that the program asked for.
 	Policy atomic.Int32
 
+	// KeepCaps is PR_SET_KEEPCAPS.
+	KeepCaps atomic.Bool
+
 	// slack is PR_SET_TIMERSLACK in nanoseconds, 0 for the usual.
 	slack atomic.Uintptr
 
@@ -195,6 +198,7 @@ func (t *Thread) Inherit(n *Thread) {
 	n.sig.mask = t.sig.mask
 	n.Policy.Store(t.Policy.Load())
 	n.slack.Store(t.slack.Load())
+	n.KeepCaps.Store(t.KeepCaps.Load())
 	if name := t.Name.Load(); name != nil {
 		n.Name.Store(name)
 	}

@@ -217,6 +217,11 @@ static void controls(void)
 	SHOW(prctl(PR_GET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	SHOW(prctl(PR_GET_KEEPCAPS, 0, 0, 0, 0));
 	SHOW(prctl(PR_SET_KEEPCAPS, 2, 0, 0, 0));
+	SHOW(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0));
+	SHOW(prctl(PR_GET_KEEPCAPS, 0, 0, 0, 0));
+	SHOW(prctl(PR_GET_SECUREBITS, 0, 0, 0, 0));
+	SHOW(prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0));
+	SHOW(prctl(PR_GET_SECUREBITS, 0, 0, 0, 0));
 	SHOW(prctl(PR_GET_SECCOMP, 0, 0, 0, 0));
 	SHOW(prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0));
 	SHOW(prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0));

@@ -255,6 +255,7 @@ func (b *base) join(ep *endpoint, m tcpip.MembershipOption) abi.Errno {
 		b.leave(ep, m)
 		return e
 	}
+	b.host.st.GroupJoined(m.MulticastAddr)
 	return abi.OK
 }
 

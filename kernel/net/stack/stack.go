@@ -67,6 +67,7 @@ type Stack struct {
 	search []string
 	extra  []tcpip.Route // routes of the DHCP lease
 
+	groups     asked
 	gateways   gateways
 	configured atomic.Bool
 	waiting    atomic.Pointer[wait.Waiter]

@@ -260,3 +260,29 @@ func TestDHCP(t *testing.T) {
 		t.Error("the resolver is exempt after the lease's end")
 	}
 }
+
+// TestProcGroups: the protocols' own groups are listed, and those that a socket has
+// joined for as long as the stack is a member.
+func TestProcGroups(t *testing.T) {
+	s := New(Config{Memory: 1 << 28, Random: testRandom()})
+	group := tcpip.AddrFrom4([4]byte{239, 1, 2, 3})
+	s.GroupJoined(group)
+	if text := string(s.ProcIGMP()); strings.Contains(text, "030201EF") || !strings.Contains(text, "010000E0") {
+		t.Errorf("before:\n%s", text)
+	}
+	if err := s.IP.JoinGroup(header.IPv4ProtocolNumber, NICLoopback, group); err != nil {
+		t.Fatal(err)
+	}
+	if text := string(s.ProcIGMP()); !strings.Contains(text, "030201EF") {
+		t.Errorf("after:\n%s", text)
+	}
+	if text := string(s.ProcIGMP6()); !strings.Contains(text, "lo              ff020000000000000000000000000001") {
+		t.Errorf("IPv6:\n%s", text)
+	}
+	for range 3 * maxAsked {
+		s.GroupJoined(group)
+	}
+	if len(s.groups.list) != 1 {
+		t.Errorf("%d groups are remembered", len(s.groups.list))
+	}
+}
