@@ -40,6 +40,14 @@ const (
 	KindAudit   Kind = 5 // text: an audit event, one JSON object
 	KindTimeReq Kind = 6 // u64 id: what time is it?
 	KindExit    Kind = 7 // an Exit; the last frame of a machine
+
+	// Before the exit of a program that failed; see report.go.
+	KindMissed   Kind = 8  // paths that were looked for and are not there
+	KindRefused  Kind = 9  // calls that the machine does not have or allow
+	KindMemory   Kind = 10 // requests for memory that were refused
+	KindCrash    Kind = 11 // a Crash
+	KindMappings Kind = 12 // of the crashed program's memory
+	KindStack    Kind = 13 // u64 address, memory of the crashed thread's stack
 )
 
 // Kinds from the launcher to the machine.

@@ -67,7 +67,7 @@ func TestMemory(t *testing.T) {
 					t.Errorf("status %d, expected %d", o.Status, h.status)
 				}
 				said := strings.Contains(string(o.Stderr), fmt.Sprintf("out of memory: of %d MiB the program has ", h.memory)) &&
-					strings.Contains(string(o.Stderr), "(give the machine more: -m ")
+					strings.Contains(string(o.Stderr), ": -m ")
 				if said != (h.status == 137) {
 					t.Errorf("what was said of memory does not fit status %d", h.status)
 				}

@@ -80,6 +80,13 @@ type Config struct {
 	// Verbose, if not nil, takes a line for the curious.
 	Verbose func(line string)
 
+	// ImageFile reads a file of Root, for the names of functions in the stack of a
+	// program that crashed; nil if there is none. The func may be nil.
+	ImageFile func(path string) []byte
+	// Folders are those of this host in which files that the program missed are looked
+	// for, besides /usr and others where every system has them (hostLook).
+	Folders []string
+
 	// Signals is where the signals for the program come from.
 	Signals <-chan os.Signal
 	// Timeout ends the machine, 0 never.

@@ -26,8 +26,13 @@ type ports struct {
 	protocol chan error // a port's bytes are no frames
 
 	uart tail
-	wg   sync.WaitGroup
-	done chan struct{} // closed when every port is at its end
+	// failure belongs to the control port's goroutine until the exit record, which
+	// comes after it, has gone through exit.
+	failure          failure
+	ended            bool // it came
+	lastOut, lastErr lastOutput
+	wg               sync.WaitGroup
+	done             chan struct{} // closed when every port is at its end
 
 	control sync.Mutex // held while a frame is written to the control port
 	logMu   sync.Mutex // held while a line is written to c.Log or c.Strace
@@ -40,8 +45,8 @@ func carry(c *Config, p *process, begin time.Time) *ports {
 		hello: make(chan uint32, 1), exit: make(chan bootrec.Exit, 1), protocol: make(chan error, 2),
 		done: make(chan struct{}),
 	}
-	s.wg.Go(func() { s.copyOut(p.port[bootrec.PortStdout], c.Stdout, "stdout") })
-	s.wg.Go(func() { s.copyOut(p.port[bootrec.PortStderr], c.Stderr, "stderr") })
+	s.wg.Go(func() { s.copyOut(p.port[bootrec.PortStdout], c.Stdout, &s.lastOut, "stdout") })
+	s.wg.Go(func() { s.copyOut(p.port[bootrec.PortStderr], c.Stderr, &s.lastErr, "stderr") })
 	s.wg.Go(func() { s.frames(p.port[bootrec.PortLog], s.text) })
 	s.wg.Go(func() { s.frames(p.port[bootrec.PortControl], s.controlFrame) })
 	s.wg.Go(s.serial)
@@ -55,11 +60,12 @@ func carry(c *Config, p *process, begin time.Time) *ports {
 // copyOut copies the program's output as it comes. It reads no more while w does
 // not take what it has, and then the program waits. If w fails for good, the port
 // is hung up, which the program sees as a closed pipe.
-func (s *ports) copyOut(port *os.File, w io.Writer, name string) {
+func (s *ports) copyOut(port *os.File, w io.Writer, last *lastOutput, name string) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := port.Read(buf)
 		if n > 0 {
+			last.add(buf[:n])
 			if _, err := w.Write(buf[:n]); err != nil {
 				if !errors.Is(err, unix.EPIPE) {
 					s.c.Say("cannot write to " + name + ": " + cause(err))
@@ -175,9 +181,14 @@ func (s *ports) controlFrame(f bootrec.Frame) error {
 		if err != nil {
 			return err
 		}
+		s.ended = true
 		select {
 		case s.exit <- e:
 		default: // one is on its way; it counts
+		}
+	case bootrec.KindMissed, bootrec.KindRefused, bootrec.KindMemory, bootrec.KindCrash, bootrec.KindMappings, bootrec.KindStack:
+		if !s.ended {
+			return s.failure.add(f)
 		}
 	default:
 		return s.text(f)

@@ -34,6 +34,15 @@ type Result struct {
 	// Message is one line for the user, "" if there is nothing to say.
 	Message string `json:"message"`
 
+	// Of a program that failed: where it was, what it probably missed, was refused
+	// and did not get.
+	Crash   *Crash    `json:"crash,omitempty"`
+	Missed  []Missed  `json:"missed,omitempty"`
+	Refused []Refused `json:"refused,omitempty"`
+	Memory  *Memory   `json:"memory,omitempty"`
+
+	// Report is the same in lines for the user, to be shown below the message.
+	Report []string `json:"-"`
 	// Detail is what to show below the message: the kernel's or QEMU's last
 	// words.
 	Detail []string `json:"-"`
@@ -63,7 +72,7 @@ func exited(e bootrec.Exit) *Result {
 	case bootrec.OutOfMemory:
 		r.Status = StatusKilled
 		say("", "out of memory")
-		if !strings.Contains(r.Message, "(give ") {
+		if !strings.Contains(r.Message, "-m ") {
 			r.Message += " (give the machine more with -m)"
 		}
 	case bootrec.Policy:

@@ -341,6 +341,9 @@ func (m *machine) result(st *os.ProcessState) *Result {
 		return &Result{Reason: "timeout", Status: StatusTimeout, Message: fmt.Sprintf("ended: the timeout of %v is over", m.c.Timeout)}
 	case m.exit != nil:
 		r := exited(*m.exit)
+		if m.failed(r) {
+			m.explain(r)
+		}
 		if m.exit.Reason == bootrec.KernelBug {
 			r.Detail = lastWords(uart, 60)
 		}

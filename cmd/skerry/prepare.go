@@ -75,6 +75,8 @@ func (a *app) prepare(ctx context.Context, s *settings, program string, args []s
 	c.CPUs, c.Memory, c.Machine, c.CPU = int(s.cpus), int64(s.memory), s.machine.word, s.cpu
 	c.Network, c.HostAccess, c.Forwards = s.network.word == "user", s.hostAccess, s.publish.list
 	c.CacheDir = cacheDir()
+	c.ImageFile = im.ReadFile
+	c.Folders = hostFolders(src)
 	c.Extra = strings.Fields(os.Getenv(qemuVariable))
 	c.Timeout, c.StopTimeout = s.timeout.d, s.stopTimeout.d
 	c.Stdout, c.Stderr, c.Say = a.stdout, a.stderr, a.say
@@ -82,6 +84,18 @@ func (a *app) prepare(ctx context.Context, s *settings, program string, args []s
 		c.Verbose = a.say
 	}
 	return p, a.openLogs(p, s)
+}
+
+// hostFolders are where on this host the program's own files may be: the working
+// folder, and what a program in a folder called bin was installed under.
+func hostFolders(src *image.Source) (list []string) {
+	if dir, err := os.Getwd(); err == nil {
+		list = append(list, dir)
+	}
+	if bin := filepath.Dir(src.Host); src.Kind == image.Program && filepath.Base(bin) == "bin" {
+		list = append(list, filepath.Dir(bin))
+	}
+	return list
 }
 
 // openImage opens an image that is already built. Its kernel is the one inside.

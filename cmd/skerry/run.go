@@ -104,6 +104,9 @@ func (a *app) run(s *settings, program string, args []string) error {
 		if r.Message != "" {
 			a.say(r.Message)
 		}
+		for _, line := range r.Report {
+			a.say(line)
+		}
 		for _, line := range r.Detail {
 			a.say("| " + line)
 		}

@@ -11,6 +11,7 @@ import (
 	"skerry/kernel/ground/arch"
 	"skerry/kernel/ports"
 	"skerry/kernel/task"
+	"skerry/kernel/wait"
 )
 
 // patience is how long the end of the machine waits for the launcher to take
@@ -83,16 +84,24 @@ func (m *Machine) onExit(s task.Status) {
 	case s.Signal != 0:
 		e = &bootrec.Exit{Reason: bootrec.Signaled, Signal: int(s.Signal), Message: m.signalMessage(&s)}
 	}
-	m.End(e)
+	var report []byte
+	if !s.OOM && (s.Code != 0 || s.Signal != 0) {
+		report = failure(&s)
+	}
+	m.end(e, report)
 }
 
 // End ends the machine: what was written goes out, then the exit record, then
 // everything stops. It does not return; a second caller waits for the first.
-func (m *Machine) End(e *bootrec.Exit) {
+func (m *Machine) End(e *bootrec.Exit) { m.end(e, nil) }
+
+// end is End with frames that go before the exit record.
+func (m *Machine) end(e *bootrec.Exit, report []byte) {
 	if !m.once.CompareAndSwap(false, true) {
 		select {}
 	}
 	m.unfinished()
+	m.Ports.Report(report, wait.Now()+int64(patience))
 	m.Ports.Exit(e, patience)
 	ground.Reset()
 }

@@ -120,12 +120,25 @@ func (w *memory) lift() {
 	debug.SetMemoryLimit(math.MaxInt64)
 }
 
+// memoryStep is what suggested sizes of a machine are multiples of, in bytes.
+const memoryStep = 64 << 20
+
 // memoryMessage says how much there was and what to do.
 func (m *Machine) memoryMessage() string {
 	s := frame.Read()
-	mib := func(n int64) string { return strconv.FormatInt(n*frame.Size>>20, 10) + " MiB" }
-	all := m.Record.Memory >> 20
-	return "out of memory: of " + strconv.FormatUint(all, 10) + " MiB the program has " + mib(s.User) + ", its files in memory " +
-		mib(s.Cache+s.RootFS) + ", the kernel " + mib(s.Kernel+s.Heap) + " (give the machine more: -m " +
-		strconv.FormatUint(max(all*2, 64), 10) + "M)"
+	mib := func(n uint64) string { return strconv.FormatUint(n>>20, 10) + " MiB" }
+	all, user := m.Record.Memory, uint64(s.User)*frame.Size
+	msg := "out of memory: of " + mib(all) + " the program has " + mib(user) + ", its files in memory " +
+		mib(uint64(s.Cache+s.RootFS)*frame.Size) + ", the kernel " + mib(uint64(s.Kernel+s.Heap)*frame.Size)
+	// What it has mapped for itself says what it would take, unless it maps much
+	// more than it touches.
+	need := 2 * all
+	if p := task.The; p != nil && p.MM != nil {
+		if data := p.MM.Stats().Data; data > user && data < 8*all {
+			msg += "; the program asked for " + mib(data)
+			need = all - min(user, all) + data
+		}
+	}
+	need = max(need, all+memoryStep/2) + memoryStep - 1
+	return msg + ": -m " + strconv.FormatUint(need/memoryStep*memoryStep>>20, 10) + "M"
 }

@@ -90,6 +90,7 @@ func words(a *[6]uintptr) (w [6]uint64) {
 // refused tells of a call that has no handler, or of one whose arguments ask for
 // what the model rules out.
 func (m *Machine) refused(t *task.Thread, nr uint64, a *[6]uintptr, e abi.Errno) {
+	policy.Count(nr, e)
 	point := policy.Other
 	if s := abi.Lookup(number(nr)); s != nil {
 		switch s.Reason {
@@ -122,6 +123,7 @@ func (m *Machine) refused(t *task.Thread, nr uint64, a *[6]uintptr, e abi.Errno)
 
 // identityDenied tells of an attempt to become someone else.
 func identityDenied(t *task.Thread, _ uint32) {
+	policy.Count(uint64(t.Call()), abi.EPERM)
 	a := t.Args()
 	policy.Denied(t, policy.NoUsers, strace.Describe(t.Call(), words(&a), strace.User{}))
 }
@@ -129,6 +131,7 @@ func identityDenied(t *task.Thread, _ uint32) {
 func (m *Machine) traceHooks() {
 	syscalls.Refused = m.refused
 	syscalls.Identity = identityDenied
+	task.NotThere = policy.Count
 	if m.Record.Trace {
 		m.trace()
 	}

@@ -3,6 +3,8 @@
 // arguments and the place in the program. What is denied is decided where the
 // call is served; here it is told.
 //
+// Refusals are counted by call, for the report about a program that failed.
+//
 // A program that repeats itself is not repeated: per place and rule the first
 // few are told, the rest are counted. It imports task, mm and abi.
 package policy
@@ -63,6 +65,29 @@ const maxPlaces = 4096
 var seen struct {
 	mu    sync.Mutex
 	count map[key]int
+}
+
+// refusals counts refused calls by number, the last one those that no table has;
+// errno is what the last refusal answered.
+var refusals [abi.MaxSyscall + 1]struct {
+	n     atomic.Uint32
+	errno atomic.Int32
+}
+
+// Count counts a call that was refused with e.
+func Count(nr uint64, e abi.Errno) {
+	r := &refusals[min(nr, abi.MaxSyscall)]
+	r.n.Add(1)
+	r.errno.Store(int32(e))
+}
+
+// Refusals calls f for each call that was refused.
+func Refusals(f func(nr int, e abi.Errno, n uint32)) {
+	for nr := range refusals {
+		if n := refusals[nr].n.Load(); n != 0 {
+			f(nr, abi.Errno(refusals[nr].errno.Load()), n)
+		}
+	}
 }
 
 type key struct {

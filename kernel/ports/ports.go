@@ -115,12 +115,19 @@ func (p *Ports) Exit(e *bootrec.Exit, patience time.Duration) {
 	deadline := wait.Now() + int64(patience)
 	p.log.flush(deadline)
 	p.con.Drain(deadline)
-	// The record is small, but the port may be full of a slow launcher's past.
-	frame := bootrec.AppendExit(nil, e)
+	p.Report(bootrec.AppendExit(nil, e), deadline)
+	p.con.Drain(deadline)
+}
+
+// Report sends frames on the control port, waiting for room until the deadline on
+// the clock of wait.Now. It is for the end, when nobody else sends any.
+func (p *Ports) Report(frames []byte, deadline int64) {
 	var w wait.Waiter
-	for len(frame) > 0 {
-		n, errno := p.ctl.Write(frame[:min(len(frame), 4096)])
-		frame = frame[n:]
+	p.send.Lock()
+	defer p.send.Unlock()
+	for len(frames) > 0 {
+		n, errno := p.ctl.Write(frames[:min(len(frames), 4096)])
+		frames = frames[n:]
 		if errno == abi.EAGAIN {
 			if w.Ready(p.ctl, waiter.EventOut, deadline) != abi.OK {
 				return
@@ -129,7 +136,6 @@ func (p *Ports) Exit(e *bootrec.Exit, patience time.Duration) {
 			return
 		}
 	}
-	p.con.Drain(deadline)
 }
 
 // Log sends a line of the kernel's log. It never waits.

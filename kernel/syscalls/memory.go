@@ -34,7 +34,8 @@ func sysMmap(t *task.Thread, addr, n, prot, flags, fd, off uintptr) (uintptr, ab
 	}
 	r := mm.Request{Addr: addr, Len: n, Prot: uint32(prot), Flags: uint32(flags)}
 	if flags&abi.MAP_ANONYMOUS != 0 {
-		return t.Proc.MM.Mmap(&r)
+		v, e := t.Proc.MM.Mmap(&r)
+		return v, tooMuch(n, e)
 	}
 	d, e := t.Proc.Files.Get(int32(fd))
 	if e != abi.OK {
@@ -81,7 +82,8 @@ func sysMremap(t *task.Thread, addr, oldLen, newLen, flags, newAddr, _ uintptr) 
 	if flags>>32 != 0 {
 		return 0, abi.EINVAL
 	}
-	return t.Proc.MM.Mremap(addr, oldLen, newLen, uint32(flags), newAddr)
+	v, e := t.Proc.MM.Mremap(addr, oldLen, newLen, uint32(flags), newAddr)
+	return v, tooMuch(newLen, e)
 }
 
 func sysMadvise(t *task.Thread, addr, n, advice, _, _, _ uintptr) (uintptr, abi.Errno) {
@@ -89,7 +91,11 @@ func sysMadvise(t *task.Thread, addr, n, advice, _, _, _ uintptr) (uintptr, abi.
 }
 
 func sysBrk(t *task.Thread, addr, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
-	return t.Proc.MM.Brk(addr), abi.OK
+	end := t.Proc.MM.Brk(addr)
+	if addr > end && end != 0 {
+		tooMuch(addr-end, abi.ENOMEM)
+	}
+	return end, abi.OK
 }
 
 func sysMsync(t *task.Thread, addr, n, flags, _, _, _ uintptr) (uintptr, abi.Errno) {

@@ -76,7 +76,7 @@ func sysOpenat(t *task.Thread, dir, path, flags, mode, _, _ uintptr) (uintptr, a
 		return 0, e
 	}
 	fd, e := t.Proc.FS.Open(&t.Waiter, int32(dir), p, uint32(flags), uint32(mode))
-	return uintptr(fd), e
+	return uintptr(fd), missed(t, dir, p, e)
 }
 
 func sysOpenat2(t *task.Thread, dir, path, how, size, _, _ uintptr) (uintptr, abi.Errno) {
@@ -95,7 +95,7 @@ func sysOpenat2(t *task.Thread, dir, path, how, size, _, _ uintptr) (uintptr, ab
 		return 0, e
 	}
 	fd, e := t.Proc.FS.Open2(&t.Waiter, int32(dir), p, &h)
-	return uintptr(fd), e
+	return uintptr(fd), missed(t, dir, p, e)
 }
 
 func sysStat(t *task.Thread, path, addr, _, _, _, _ uintptr) (uintptr, abi.Errno) {
@@ -113,7 +113,7 @@ func sysNewfstatat(t *task.Thread, dir, path, addr, flags, _, _ uintptr) (uintpt
 	}
 	var st abi.Stat
 	if e := t.Proc.FS.Stat(int32(dir), p, uint32(flags), &st); e != abi.OK {
-		return 0, e
+		return 0, missed(t, dir, p, e)
 	}
 	return 0, usermem.Out(addr, &st)
 }
@@ -125,7 +125,7 @@ func sysStatx(t *task.Thread, dir, path, flags, mask, addr, _ uintptr) (uintptr,
 	}
 	var sx vfs.Statx
 	if e := t.Proc.FS.Statx(int32(dir), p, uint32(flags), uint32(mask), &sx); e != abi.OK {
-		return 0, e
+		return 0, missed(t, dir, p, e)
 	}
 	return 0, usermem.Out(addr, &sx)
 }
@@ -155,7 +155,7 @@ func sysFaccessat2(t *task.Thread, dir, path, mode, flags, _, _ uintptr) (uintpt
 	if e != abi.OK {
 		return 0, e
 	}
-	return 0, t.Proc.FS.Access(int32(dir), p, uint32(mode), uint32(flags))
+	return 0, missed(t, dir, p, t.Proc.FS.Access(int32(dir), p, uint32(mode), uint32(flags)))
 }
 
 func sysReadlink(t *task.Thread, path, buf, n, _, _, _ uintptr) (uintptr, abi.Errno) {
@@ -172,7 +172,7 @@ func sysReadlinkat(t *task.Thread, dir, path, buf, n, _, _ uintptr) (uintptr, ab
 	}
 	s, e := t.Proc.FS.Readlink(int32(dir), p)
 	if e != abi.OK {
-		return 0, e
+		return 0, missed(t, dir, p, e)
 	}
 	m, e := usermem.CopyOut(buf, []byte(s)[:min(len(s), int(int32(n)))])
 	if e != abi.OK {
@@ -199,7 +199,7 @@ func sysChdir(t *task.Thread, path, _, _, _, _, _ uintptr) (uintptr, abi.Errno) 
 	if e != abi.OK {
 		return 0, e
 	}
-	return 0, t.Proc.FS.Chdir(p)
+	return 0, missed(t, cwd, p, t.Proc.FS.Chdir(p))
 }
 
 func sysFchdir(t *task.Thread, fd, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {

@@ -67,6 +67,9 @@ func (t *Thread) syscall() {
 
 // failed ends a call with an error number, or notes that it may be repeated.
 func (t *Thread) failed(e abi.Errno) {
+	if e == abi.ENOSYS && t.call >= 0 && NotThere != nil {
+		NotThere(uint64(t.call), e)
+	}
 	if e >= abi.ERESTARTSYS {
 		t.restart = e
 		e = abi.EINTR
@@ -74,6 +77,10 @@ func (t *Thread) failed(e abi.Errno) {
 	}
 	t.Ctx.Regs.AX = uint64(-int64(e))
 }
+
+// NotThere is told when a call that has a handler answers ENOSYS: what was asked of
+// it is not there.
+var NotThere func(number uint64, e abi.Errno)
 
 // tracing is set once at boot when calls are traced.
 var tracing bool
