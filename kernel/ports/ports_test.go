@@ -424,3 +424,42 @@ func TestControlRandom(t *testing.T) {
 		hostile(t, b, func(n int) int { return 1 + r.Intn(n) })
 	}
 }
+
+// TestReport sends more frames than the port has room for; they stay whole, though
+// others send as well.
+func TestReport(t *testing.T) {
+	l, p, _ := open(t)
+	text := strings.Repeat("m", bootrec.MaxPayload)
+	frames := bootrec.AppendFrame(bootrec.AppendFrame(nil, bootrec.KindMissed, []byte(text)), bootrec.KindStack, []byte(text[:50000]))
+	l.holdPort(bootrec.PortControl, true)
+	done := make(chan bool)
+	go func() {
+		p.Report(frames, soon())
+		close(done)
+	}()
+	time.Sleep(2 * time.Millisecond)
+	go func() {
+		for range 50 {
+			p.AskTime(9)
+		}
+	}()
+	l.holdPort(bootrec.PortControl, false)
+	<-done
+	p.con.Drain(soon())
+	var got []bootrec.Frame
+	for _, f := range l.frames(t, bootrec.PortControl) {
+		if f.Kind != bootrec.KindTimeReq {
+			got = append(got, f)
+		}
+	}
+	if len(got) != 2 || got[0].Kind != bootrec.KindMissed || string(got[0].Payload) != text || len(got[1].Payload) != 50000 {
+		t.Error(len(got), "frames")
+	}
+	l.holdPort(bootrec.PortControl, true)
+	begin := wait.Now()
+	p.Report(frames, begin+20e6)
+	if d := wait.Now() - begin; d < 15e6 || d > 15e9 {
+		t.Error("gave up after", d)
+	}
+	p.Report(nil, soon())
+}

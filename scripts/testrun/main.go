@@ -60,7 +60,7 @@ func groups(all bool, fuzz string) ([]group, error) {
 	}
 	for _, t := range targets {
 		list = append(list, group{name: "fuzz " + t.pkg + " " + t.name, dir: ".", json: true,
-			args: []string{"test", "-json", "-run=^$", "-fuzz=^" + t.name + "$", "-fuzztime=" + fuzz, "-timeout", "60m", t.pkg}})
+			args: []string{"test", "-json", "-run=^$", "-fuzz=^" + t.name + "$", "-fuzztime=" + fuzz, "-fuzzminimizetime=100x", "-timeout", "60m", t.pkg}})
 	}
 	return list, nil
 }
