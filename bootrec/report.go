@@ -8,12 +8,12 @@ package bootrec
 // Limits of a report, which hold for all frames of a kind together. A launcher
 // ignores what is beyond.
 const (
-	MaxMissed   = 256
-	MaxMissedPath     = 255 // bytes of a missed path; longer ones are not told
-	MaxRefused  = 64
-	MaxAsked    = 8
-	MaxMappings = 4096
-	MaxStack    = MaxPayload - 8
+	MaxMissed     = 256
+	MaxMissedPath = 255 // bytes of a missed path; longer ones are not told
+	MaxRefused    = 64
+	MaxAsked      = 8
+	MaxMappings   = 4096
+	MaxStack      = MaxPayload - 8
 )
 
 // appendString appends a u16 length and the bytes, cut to max.

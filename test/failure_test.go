@@ -185,3 +185,29 @@ func checkStatus(t *testing.T, file string, status int, stderr []byte) {
 		t.Errorf("the crash in the status file: %s", b)
 	}
 }
+
+// TestFailureFlags: --quiet drops the lines, but not from the status file; --verbose
+// adds the registers.
+func TestFailureFlags(t *testing.T) {
+	path := program(t, "crash")
+	slot(t)
+	for _, c := range []struct {
+		flags       []string
+		lines, regs bool
+	}{{nil, false, false}, {[]string{"--quiet=false"}, true, false}, {[]string{"--quiet=false", "--verbose"}, true, true}} {
+		status := filepath.Join(t.TempDir(), "status")
+		o, err := harness.OnSkerry(context.Background(), skerryCommand(t), &harness.Program{Path: path, Args: []string{"null"}, CPUs: 1, Memory: 64, Timeout: time.Minute,
+			Flags: append(c.flags, "--status-file", status)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(status)
+		if err != nil || !strings.Contains(string(b), `"function":"deepest+`) {
+			t.Errorf("%q: status file %s, %v", c.flags, b, err)
+		}
+		errs := string(o.Stderr)
+		if strings.Contains(errs, "skerry:   #0 deepest+") != c.lines || strings.Contains(errs, "skerry: registers: rax 0x") != c.regs || !c.lines && errs != "" {
+			t.Errorf("%q: %s", c.flags, errs)
+		}
+	}
+}

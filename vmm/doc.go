@@ -18,6 +18,9 @@
 // and Run itself, which alone decides (run.go). They meet in channels; the only
 // lock guards writes to the control port.
 //
+// Of a program that failed the kernel tells what may have been the reason; what of it
+// is shown is decided here (failure.go, missed.go, crash.go).
+//
 // It imports the standard library, bootrec, its own sub-packages and
 // golang.org/x/sys, and knows nothing of image files. It runs on Linux; elsewhere Run fails.
 package vmm

@@ -51,6 +51,11 @@ add; its stdin is at end of file; stdout and stderr are its own. INT, TERM, HUP,
 QUIT, USR1 and USR2 are passed on; a second Ctrl-C, or the stop timeout after INT
 or TERM, ends the machine.
 
+When the program fails, the last lines say what probably mattered: files that it
+looked for, calls and memory that it did not get, and for a crash the address and the
+stack. --verbose adds registers, --quiet drops the lines, --status-file has them as
+JSON.
+
 Exit statuses: the program's own; 128+N if signal N ended it; 120 kernel bug, 121
 policy, 122 too little randomness, 123 device failed, 124 timeout, 125 skerry
 failed, 126 the program cannot be run, 127 it was not found, 137 out of memory or

@@ -14,6 +14,9 @@ import (
 // pointer, in bytes: Linux's stack_guard_gap, and more than C libraries' guard pages.
 const stackGap = 1 << 20
 
+// maxReport is from which size on, in bytes, no mapping is added: names may be long.
+const maxReport = 256 << 10
+
 // payload collects entries of one kind into frames.
 type payload struct {
 	frames []byte
@@ -97,7 +100,7 @@ func (w *payload) mappings(space *mm.Space, addr, sp uintptr) {
 	w.kind = bootrec.KindMappings
 	n, told := 0, uintptr(0)
 	add := func(i *mm.Info) {
-		if i.End <= told || n == bootrec.MaxMappings {
+		if i.End <= told || n == bootrec.MaxMappings || len(w.frames)+len(w.p) > maxReport {
 			return
 		}
 		n, told = n+1, i.End
