@@ -102,19 +102,21 @@ func (m *machine) describeCrash(r *Result, f *failure) {
 var aborting = regexp.MustCompile(`^(__pthread_kill_.*|raise|gsignal|tgkill|__restore_sigs|abort|__?rust_.*|__rustc::.*|std::process::abort|std::sys::.*abort.*|std::panicking::.*` +
 	`|std::sys::backtrace::__rust_.*|core::panicking::.*|__gnu_cxx::__verbose_terminate_handler|__cxxabiv1::.*|std::terminate.*|__cxa_.*|__assert_fail.*|__libc_message.*|malloc_printerr)\+0x`)
 
-// uneventful is how many frames at the start of a stack are not worth a line.
+// uneventful is how many frames at the start of a stack are not worth a line: those
+// above the last of the aborting ones. Frames of stripped libraries between them have
+// no name that would tell.
 func uneventful(stack []Frame) int {
-	n := 0
-	if len(stack) > 1 && strings.Contains(stack[0].Function, ".so") && aborting.MatchString(stack[1].Function) {
-		n = 1 // one that a stripped library does not name
+	last := 0
+	for i := range stack {
+		f := &stack[i]
+		switch {
+		case aborting.MatchString(f.Function):
+			last = i
+		case !strings.HasPrefix(f.Function, path.Base(f.File)+"+0x"):
+			return last
+		}
 	}
-	for n < len(stack) && aborting.MatchString(stack[n].Function) {
-		n++
-	}
-	if n == len(stack) {
-		return 0
-	}
-	return max(n-1, 0)
+	return 0
 }
 
 // shownFrames is behind which frame of a stack no line is printed.
