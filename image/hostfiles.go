@@ -23,6 +23,22 @@ var secrets = []string{"/etc/shadow", "/etc/gshadow", "/etc/ssl/private", "/etc/
 // secretNames are names of files and folders that hold secrets, wherever they are.
 var secretNames = []string{".git", ".ssh", ".gnupg", ".aws", ".env", ".netrc", ".docker", ".kube", ".npmrc", ".pypirc", ".bash_history"}
 
+// secret reports whether a path itself is one of a secret.
+func secret(p string) bool {
+	return slices.Contains(secrets, strings.TrimSuffix(p, "-")) || slices.Contains(secretNames, path.Base(p)) || strings.HasSuffix(p, ".key") || strings.HasSuffix(p, "_key")
+}
+
+// Secret reports whether an absolute path is that of something on this host that is
+// known to hold secrets, or lies in it.
+func Secret(p string) bool {
+	for p = path.Clean(p); p != "/" && p != "."; p = path.Dir(p) {
+		if secret(p) {
+			return true
+		}
+	}
+	return false
+}
+
 // HostFiles is a root with the files of the host that a traced program may read
 // and that the image does not have: those of the system, of the folder dir, and of
 // the paths in allow. Nothing that others may not read, and nothing that is known
@@ -81,7 +97,7 @@ func (h *hostFiles) add(top string, named bool) error {
 		if hidden(p) || slices.Contains(generated, p) || p == "/root" && top != "/root" {
 			return skip()
 		}
-		if !named && (slices.Contains(secrets, strings.TrimSuffix(p, "-")) || slices.Contains(secretNames, path.Base(p)) || strings.HasSuffix(p, ".key") || strings.HasSuffix(p, "_key")) {
+		if !named && secret(p) {
 			return skip()
 		}
 		if h.n++; h.n > maxEntries {

@@ -35,3 +35,12 @@ func TestReadFile(t *testing.T) {
 		}
 	}
 }
+
+func TestSecret(t *testing.T) {
+	for p, want := range map[string]bool{"/etc/shadow": true, "/etc/shadow-": true, "/etc/ssl/private/x.pem": true, "/etc/ssl/certs/x.pem": false, "/home/u/.ssh/id": true,
+		"/etc/ssh": true, "/srv/server.key": true, "/etc/passwd": false, "/": false, "": false, "relative/.env": true, "/usr/share/x/../../../etc/shadow": true} {
+		if got := Secret(p); got != want {
+			t.Errorf("%s: %v", p, got)
+		}
+	}
+}

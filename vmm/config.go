@@ -86,6 +86,8 @@ type Config struct {
 	// Folders are those of this host in which files that the program missed are looked
 	// for, besides /usr and others where every system has them (hostLook).
 	Folders []string
+	// Secret, if not nil, says which paths are not looked for at all.
+	Secret func(path string) bool
 
 	// Signals is where the signals for the program come from.
 	Signals <-chan os.Signal

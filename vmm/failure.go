@@ -132,7 +132,7 @@ func (m *machine) explain(r *Result) {
 	output := []string{m.ports.lastOut.text(), m.ports.lastErr.text()}
 	goSays := goTrace.MatchString(output[1])
 	var more int
-	r.Missed, more = pickMissed(f.missed, &wanted{output: output, cwd: m.c.Record.Cwd, host: hostLook(m.c.Folders), namedOnly: goSays})
+	r.Missed, more = pickMissed(f.missed, &wanted{output: output, cwd: m.c.Record.Cwd, host: hostLook(m.c.Folders, m.c.Secret), namedOnly: goSays})
 	if m.exit.Reason == bootrec.Signaled && f.crash != nil && f.crash.Signal == r.Signal && !goSays {
 		m.describeCrash(r, f)
 	}

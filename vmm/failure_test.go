@@ -85,14 +85,14 @@ func TestPickMissed(t *testing.T) {
 func TestHostLook(t *testing.T) {
 	dir := put(t, "here", "")
 	dir = dir[:strings.LastIndexByte(dir, '/')]
-	look := hostLook([]string{dir})
+	look := hostLook([]string{dir}, func(p string) bool { return strings.HasPrefix(p, "/etc/s") })
 	for p, want := range map[string]hostKind{dir + "/here": hostFile, dir + "/none": hostNothing, "/etc/passwd": hostFile, "/usr/share": hostDir,
 		"/etc/shadow": hostNothing, "/etc/ssl/private": hostNothing, "/etc/ssh": hostNothing, "/root": hostNothing, "/dev/null": hostNothing, dir: hostNothing} {
 		if got := look(p); got != want {
 			t.Errorf("%s: %v, expected %v", p, got, want)
 		}
 	}
-	if hostLook(nil)(dir+"/here") != hostNothing || hostLook([]string{"/"})(dir+"/here") != hostNothing {
+	if hostLook(nil, nil)(dir+"/here") != hostNothing || hostLook([]string{"/"}, nil)(dir+"/here") != hostNothing {
 		t.Error("looked where it should not")
 	}
 }

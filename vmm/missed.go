@@ -54,17 +54,16 @@ var (
 	// mounted is where the machine has file systems of its own: nothing of the image
 	// shows there.
 	mounted = regexp.MustCompile(`^/(dev|proc|run|sys|tmp)(/|$)`)
-	// readable is where this host is looked at, and secret what is left out there.
+	// readable is where this host is looked at.
 	readable = regexp.MustCompile(`^/(usr|lib[^/]*|etc|opt|srv)/`)
-	secret   = regexp.MustCompile(`^/etc/(g?shadow-?|sudoers.*|ssh|krb5\.keytab|security|ipsec\..*|wireguard|NetworkManager)(/|$)|/(private|\.ssh|\.gnupg)(/|$)`)
 )
 
 // hostLook looks at this host: under the folders where programs' files are, and in
-// those given.
-func hostLook(folders []string) func(string) hostKind {
+// those given, but for what is secret.
+func hostLook(folders []string, secret func(string) bool) func(string) hostKind {
 	return func(p string) hostKind {
 		in := func(folder string) bool { return len(folder) > 1 && strings.HasPrefix(p, folder+"/") }
-		if secret.MatchString(p) || !readable.MatchString(p) && !slices.ContainsFunc(folders, in) {
+		if secret != nil && secret(p) || !readable.MatchString(p) && !slices.ContainsFunc(folders, in) {
 			return hostNothing
 		}
 		info, err := os.Stat(p)

@@ -94,6 +94,9 @@ func (a *app) trace(s *settings, t *traceSettings, program string, args []string
 		if r.Message != "" && r.Status != vmm.StatusTimeout {
 			a.say(r.Message)
 		}
+		for _, line := range r.Report {
+			a.say(line)
+		}
 		a.status = r.Status
 		if r.Status == vmm.StatusTimeout && t.duration.d != 0 {
 			a.status = 0
