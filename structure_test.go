@@ -145,7 +145,7 @@ func TestKernelDependencies(t *testing.T) {
 	if out, err := exec.Command("go", "run", "./cmd/trimgvisor", trim).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	cmd := exec.Command("go", "list", "-modfile="+trim+"/go.mod", "-deps", "-f", "{{.ImportPath}}", "./kernel")
+	cmd := exec.Command("go", "list", "-modfile="+trim+"/go.mod", "-overlay="+trim+"/overlay.json", "-deps", "-f", "{{.ImportPath}}", "./kernel")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOAMD64=v1")
 	out, err := cmd.Output()
 	if err != nil {

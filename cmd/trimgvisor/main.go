@@ -12,7 +12,9 @@
 // from the module cache to DIR/gvisor, leaves the files out that only save and
 // restore, puts packages log and refs of this folder and one file of package rand
 // in place of gVisor's, applies the edits of edits.go, and writes DIR/go.mod, which is the project's own
-// with a replace line. "go build -modfile=DIR/go.mod" then builds the kernel.
+// with a replace line. It also writes DIR/overlay.json, which has one file of the
+// standard library replaced (see boring of this folder). "go build -modfile=DIR/go.mod
+// -overlay=DIR/overlay.json" then builds the kernel.
 //
 // What a peer can see of the protocols does not change: what goes is what no packet
 // and no call of the kernel reaches, and what comes (the *.go.txt of this folder) tells
@@ -23,6 +25,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -111,7 +114,36 @@ func run(dir string) error {
 	if err := sync(filepath.Join(dir, "gvisor"), want); err != nil {
 		return err
 	}
+	if err := overlay(root, dir); err != nil {
+		return err
+	}
 	return modFiles(root, dir)
+}
+
+// overlay writes overlay.json for -overlay and the file it names. It is an error when
+// the standard library has no such file: another Go release, and someone has to look.
+func overlay(root, dir string) error {
+	out, err := goList(root, "-f", "{{.Dir}}", "crypto/internal/boring")
+	if err != nil {
+		return err
+	}
+	from := filepath.Join(out[0], "notboring.go")
+	if _, err := os.Stat(from); err != nil {
+		return fmt.Errorf("the standard library has changed (mend overlay): %w", err)
+	}
+	b, err := os.ReadFile(filepath.Join(root, "cmd/trimgvisor/boring/notboring.go.txt"))
+	if err != nil {
+		return err
+	}
+	to := filepath.Join(dir, "notboring.go")
+	if err := write(to, b); err != nil {
+		return err
+	}
+	j, err := json.Marshal(map[string]map[string]string{"Replace": {from: to}})
+	if err != nil {
+		return err
+	}
+	return write(filepath.Join(dir, "overlay.json"), j)
 }
 
 // addPackage adds the files of one package to want, by their path in the module.
