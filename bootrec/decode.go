@@ -131,6 +131,10 @@ func decodeValue(r *Record, tag Tag, data []byte) string {
 		if len(r.Policy) == 0 {
 			return "is empty"
 		}
+	case TagJIT:
+		if r.JIT = c.u64(); r.JIT == 0 {
+			return "is zero"
+		}
 	}
 	if c.bad {
 		return "is malformed"

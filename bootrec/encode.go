@@ -39,6 +39,10 @@ func Encode(r *Record) ([]byte, error) {
 	if len(r.Policy) > 0 {
 		b = value(b, TagPolicy, func(b []byte) []byte { return append(b, r.Policy...) })
 	}
+	if r.JIT != 0 {
+		// A kernel that does not know it has another rule: not to be ignored.
+		b = value(b, TagJIT, func(b []byte) []byte { return le.AppendUint64(b, r.JIT) })
+	}
 	if len(b) > MaxRecord {
 		return nil, bad(0, "arguments and environment are too long")
 	}

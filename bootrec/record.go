@@ -27,6 +27,7 @@ const (
 	MaxDeny     = 256
 	MaxMTU      = 65535
 	MaxPolicy   = 512 << 10
+	MaxJIT      = 1<<47 - 4096 // bytes: all of user memory
 )
 
 // Record is everything that the kernel has to know before it starts the program.
@@ -65,6 +66,10 @@ type Record struct {
 	Data bool
 
 	Net Net
+
+	// JIT is how many bytes of anonymous memory the program may make executable, a
+	// multiple of 4096. 0: none.
+	JIT uint64
 
 	// Policy is for the kernel's policy package; here it is opaque bytes.
 	Policy []byte
@@ -133,6 +138,7 @@ const (
 	TagHosts                   // u32 count, each: address, strings
 	TagDeny                    // u32 count, addresses with prefix length
 	TagPolicy                  // bytes
+	TagJIT                     // u64, not 0
 	tagEnd
 )
 

@@ -49,6 +49,9 @@ func validate(r *Record) error {
 	if len(r.Policy) > MaxPolicy {
 		return bad(TagPolicy, "is too long")
 	}
+	if r.JIT%4096 != 0 || r.JIT > MaxJIT {
+		return bad(TagJIT, "is not a number of pages")
+	}
 	return validateNet(&r.Net)
 }
 

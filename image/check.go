@@ -29,7 +29,7 @@ type Check struct {
 	Files       []Packed      `json:"files"`
 	Bytes       int64         `json:"bytes"` // of all files
 	Missing     []MissingFile `json:"missing"`
-	JIT         int64         `json:"jit"` // bytes
+	JIT         int64         `json:"jit"` // bytes of memory that may become executable
 	Notes       []CheckNote   `json:"notes"`
 	Verdict     Verdict       `json:"verdict"`
 
@@ -61,7 +61,7 @@ var changers = []string{"setuid", "setgid", "setreuid", "setregid", "setresuid",
 func (s *BuildSpec) Check() *Check {
 	l := s.layout()
 	err := l.lay(s)
-	c := &Check{Program: l.m.Program, Args: l.m.Args, Files: l.packed, Bytes: l.t.Bytes(), Err: err, Verdict: OK}
+	c := &Check{Program: l.m.Program, Args: l.m.Args, Files: l.packed, Bytes: l.t.Bytes(), JIT: l.m.JIT, Err: err, Verdict: OK}
 	if err != nil {
 		c.Verdict = CannotRun
 	}
@@ -77,7 +77,7 @@ func (s *BuildSpec) Check() *Check {
 	}
 	notes := l.notes
 	if l.facts != nil {
-		c.Known, c.JIT = l.facts.Name, l.facts.JIT
+		c.Known = l.facts.Name
 	} else if err == nil {
 		// A program that is known says itself what matters of this.
 		notes = append(notes, importNotes(s.Program)...)

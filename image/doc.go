@@ -11,7 +11,7 @@
 // Equal inputs give equal bytes, on every machine and at any time. Files are
 // created with mode 0600, since an image may hold secrets.
 //
-// It runs on the host only. It imports the standard library, image/erofs,
+// It runs on the host only. It imports the standard library, bootrec, image/erofs,
 // go-erofs (to list an image's files) and golang.org/x/sys; it knows nothing of
 // QEMU and prints nothing: what a user should read is in the error.
 package image

@@ -289,12 +289,16 @@ func TestDecodeHeader(t *testing.T) {
 
 func TestDecodeManifest(t *testing.T) {
 	const good = `{"format":1,"name":"n","program":"/p","args":["p"],"env":[],"cwd":"/","created_by":"c","kernel":{"version":"v","sha256":"s"}}`
-	if _, err := decodeManifest([]byte(good)); err != nil {
-		t.Fatal(err)
+	if m, err := decodeManifest([]byte(good)); err != nil || m.JIT != 0 {
+		t.Fatal(m, err)
+	}
+	if m, err := decodeManifest([]byte(strings.Replace(good, `"cwd"`, `"jit":1048576,"cwd"`, 1))); err != nil || m.JIT != 1<<20 {
+		t.Fatal(m, err)
 	}
 	for _, c := range [][2]string{
 		{`"format":1`, `"format":2`}, {`"name":"n"`, `"name":""`}, {`"name":"n"`, `"name":"a/b"`}, {`"/p"`, `"p"`}, {`"/p"`, `"/p/../q"`}, {`"/p"`, `"/p/"`},
 		{`["p"]`, `[]`}, {`["p"]`, `["\u0000"]`}, {`"env":[]`, `"env":["x"]`}, {`"env":[]`, `"env":["=x"]`}, {`"cwd":"/"`, `"cwd":""`},
+		{`"cwd"`, `"jit":-4096,"cwd"`}, {`"cwd"`, `"jit":4095,"cwd"`}, {`"cwd"`, `"jit":140737488355328,"cwd"`}, {`"cwd"`, `"jit":"1M","cwd"`},
 		{`"cwd"`, `"new":1,"cwd"`}, {`}}`, `}`}, {`}}`, `}}x`}, {`}}`, `}}{}`},
 	} {
 		if m, err := decodeManifest([]byte(strings.Replace(good, c[0], c[1], 1))); err == nil {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"path"
 	"strings"
+
+	"skerry/bootrec"
 )
 
 // Manifest says what an image runs and where it came from.
@@ -18,9 +20,13 @@ type Manifest struct {
 	Args      []string `json:"args"`    // argv, argv[0] first
 	Env       []string `json:"env"`     // NAME=value
 	Cwd       string   `json:"cwd"`
+	JIT       int64    `json:"jit,omitempty"` // bytes of memory that may become executable
 	CreatedBy string   `json:"created_by"`
 	Kernel    Kernel   `json:"kernel"`
 }
+
+// MaxJIT bounds a manifest's jit: more than user memory there is not.
+const MaxJIT = bootrec.MaxJIT
 
 // Kernel is the identity of a kernel.
 type Kernel struct {
@@ -76,6 +82,9 @@ func (m *Manifest) check() error {
 		if !path.IsAbs(p) || path.Clean(p) != p || strings.IndexByte(p, 0) >= 0 {
 			return fmt.Errorf("manifest: %q is not an absolute path", p)
 		}
+	}
+	if m.JIT < 0 || m.JIT > MaxJIT || m.JIT%4096 != 0 {
+		return fmt.Errorf("manifest: %d bytes of memory that may become executable", m.JIT)
 	}
 	if len(m.Args) == 0 {
 		return errors.New("manifest: no argv[0]")

@@ -53,6 +53,10 @@ type BuildSpec struct {
 	Copies  []Copy
 	Libs    []string // of --lib: libraries, which are packed, and folders to look for libraries in
 	Kernel  []byte
+	// JIT is how many bytes of memory the program may make executable, a multiple
+	// of 4096; 0 is what is known that it needs, and with NoJIT it is nothing.
+	JIT   int64
+	NoJIT bool
 	// LibraryPath is LD_LIBRARY_PATH as the program will see it.
 	LibraryPath []string
 	// Exact leaves out the files that a known program reads: what is needed is named.
@@ -125,6 +129,10 @@ func (l *layout) lay(s *BuildSpec) error {
 	}
 	if l.facts != nil {
 		m.Env = withDefaults(m.Env, l.facts.Env)
+		m.JIT = (l.facts.JIT + 4095) &^ 4095
+	}
+	if s.JIT != 0 || s.NoJIT {
+		m.JIT = s.JIT
 	}
 	for path, text := range accounts {
 		// A file of the user's comes before ours.

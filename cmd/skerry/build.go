@@ -67,6 +67,7 @@ func (a *app) build(s *settings, program string, args []string) error {
 			return err
 		}
 		a.tell(parts.Notes)
+		a.tellJIT(s, &parts)
 		out := s.output
 		if out == "" {
 			out = "./" + src.Name() + ".img"

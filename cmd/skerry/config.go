@@ -21,6 +21,10 @@ const configName = "skerry.toml"
 // relative to the file's folder.
 var pathKeys = map[string]bool{"env-file": true, "file": true, "dir": true, "lib": true, "log": true, "strace": true, "status-file": true, "kernel": true}
 
+// rivals are flags that decide the same thing: one given as a flag wins over the
+// other in the file.
+var rivals = map[string]string{"cpus": "smp", "smp": "cpus", "jit": "no-jit", "no-jit": "jit"}
+
 // readConfig puts the file's settings where no flag was given. Keys are the names
 // of the flags of run and build; those of the other verb are checked, too, and
 // have no effect.
@@ -70,7 +74,7 @@ func (s *settings) readConfig(cmd *cobra.Command) error {
 		}
 		if own := cmd.Flags().Lookup(name); own != nil {
 			// A flag wins; but variables are put together, name by name.
-			if (own.Changed || name == "cpus" && cmd.Flags().Changed("smp") || name == "smp" && cmd.Flags().Changed("cpus")) && !strings.HasPrefix(name, "env") {
+			if (own.Changed || cmd.Flags().Changed(rivals[name])) && !strings.HasPrefix(name, "env") {
 				continue
 			}
 			f = own

@@ -52,6 +52,20 @@ FLAG = "table"
 	if o = w.runK(t, "run", "--cpus", "2", "./app", "record", "exit:0"); !strings.Contains(o.stdout, "CPUs:2 ") {
 		t.Errorf("a flag does not win over the file: %+v", o)
 	}
+	w.put(t, "skerry.toml", []byte("jit = \"64M\"\n"), 0o600)
+	for _, c := range []struct {
+		want  string
+		flags []string
+	}{{"JIT:67108864 ", nil}, {"JIT:1048576 ", []string{"--jit", "1M"}}, {"JIT:0 ", []string{"--no-jit"}}} {
+		if o := w.runK(t, append(append([]string{"run"}, c.flags...), "./app", "record", "exit:0")...); !strings.Contains(o.stdout, c.want) {
+			t.Errorf("%v: no %q in %+v", c.flags, c.want, o)
+		}
+	}
+	w.put(t, "skerry.toml", []byte("no-jit = true\n"), 0o600)
+	if o := w.runK(t, "run", "--jit", "1M", "./app", "record", "exit:0"); !strings.Contains(o.stdout, "JIT:1048576 ") {
+		t.Errorf("%+v", o)
+	}
+	w.put(t, "skerry.toml", []byte("quiet = true\nworkdir = \"/srv\"\n"), 0o600)
 	w.runK(t, "build", "-o", "y.img", "./app").want(t, 0, "", "")
 	if o := w.run(t, "inspect", "y.img"); !strings.Contains(o.stdout, "folder       /srv\n") {
 		t.Errorf("%+v", o)
@@ -69,6 +83,10 @@ FLAG = "table"
 		`memory = 1`:                "-m 1: has no unit",
 		`memory = ["1G"]`:           "memory: takes one value, not a list",
 		`memory = true`:             "memory: a value of the wrong type (it is SIZE)",
+		`jit = "1"`:                 "--jit 1: has no unit",
+		`jit = true`:                "jit: a value of the wrong type (it is SIZE)",
+		`no-jit = "1M"`:             "no-jit: is not true or false",
+		"jit=\"1M\"\nno-jit=true":   "--jit --no-jit: are opposites",
 		`cpus = 1.5`:                "cpus: a value of the wrong type",
 		`cpus = 0`:                  "--cpus 0: is not a number",
 		`publish = "x"`:             `-p x: "x" is not a port`,

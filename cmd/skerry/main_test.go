@@ -123,6 +123,48 @@ func (o outcome) want(t *testing.T, status int, stdout, stderr string) {
 }
 
 // TestMistakes: what a wrong command line is answered, in one line.
+// TestJIT: how much memory may become executable is part of an image, which flags
+// at run time may lower and not raise.
+func TestJIT(t *testing.T) {
+	w := newWorld(t)
+	record := func(want string, args ...string) {
+		t.Helper()
+		if o := w.run(t, args...); o.status != 0 || o.stderr != "" || !strings.Contains(o.stdout, want) {
+			t.Errorf("%v: no %q in %+v", args, want, o)
+		}
+	}
+	kernel := w.path("kernel")
+	record("JIT:0 ", "run", "--kernel", kernel, "./app", "record", "exit:0")
+	record("JIT:1048576 ", "run", "--kernel", kernel, "--jit", "1M", "./app", "record", "exit:0")
+	record("JIT:0 ", "run", "--kernel", kernel, "--no-jit", "./app", "record", "exit:0")
+
+	w.runK(t, "build", "--jit", "64M", "-o", "jit.img", "./app", "record", "exit:0").want(t, 0, "", "wrote jit.img")
+	w.runK(t, "build", "-o", "none.img", "./app", "record", "exit:0").want(t, 0, "", "wrote none.img")
+	w.runK(t, "build", "--no-jit", "-o", "no.img", "./app", "record", "exit:0").want(t, 0, "", "wrote no.img")
+	record("JIT:67108864 ", "run", "jit.img")
+	record("JIT:67108864 ", "run", "--jit", "64M", "jit.img")
+	record("JIT:4096 ", "run", "--jit", "4K", "jit.img")
+	record("JIT:0 ", "run", "--no-jit", "jit.img")
+	record("JIT:0 ", "run", "none.img")
+	record("JIT:0 ", "run", "--no-jit", "none.img")
+	w.run(t, "run", "--jit", "65M", "jit.img").want(t, 125, "", "--jit 65M: jit.img allows 64M at most (build it with --jit)")
+	w.run(t, "run", "--jit", "4K", "none.img").want(t, 125, "", "--jit 4K: none.img allows no memory to become executable (build it with --jit)")
+
+	record("jit          64 MiB of memory may become executable\n", "inspect", "jit.img")
+	record(`"jit": 67108864,`, "inspect", "--json", "jit.img")
+	record(`"jit": 0,`, "inspect", "--json", "none.img")
+	if o := w.run(t, "inspect", "none.img"); strings.Contains(o.stdout, "jit") {
+		t.Errorf("%+v", o)
+	}
+	record("jit: 64 MiB of memory that may become executable\n", "check", "--kernel", kernel, "--jit", "64M", "./app")
+	// Without it, an image is what it was before there was one.
+	a, _ := os.ReadFile("none.img")
+	b, _ := os.ReadFile("no.img")
+	if len(a) == 0 || !bytes.Equal(a, b) || bytes.Contains(a, []byte(`"jit"`)) {
+		t.Error("images without a JIT budget differ")
+	}
+}
+
 func TestMistakes(t *testing.T) {
 	w := newWorld(t)
 	w.put(t, "plain", program(), 0o644)
@@ -150,6 +192,11 @@ func TestMistakes(t *testing.T) {
 		{"run -m", 125, "-m: needs a value"},
 		{"run --cpus", 125, "--cpus: needs a value"},
 		{"run --quiet=maybe ./app", 125, "--quiet maybe: "},
+		{"run --jit 512 ./app", 125, "--jit 512: has no unit (512M, or 512G)"},
+		{"run --jit 0M ./app", 125, "--jit 0M: is nothing (--no-jit refuses all)"},
+		{"run --jit 2000G ./app", 125, "--jit 2000G: is more than a machine can have"},
+		{"run --jit 1K ./app", 125, "--jit 1K: is not a whole number of pages"},
+		{"run --jit 1M --no-jit ./app", 125, "--jit --no-jit: are opposites (leave one out)"},
 		{"run -m 512 ./app", 125, "-m 512: has no unit (512M, or 512G)"},
 		{"run -m 1T ./app", 125, "-m 1T: is not a size"},
 		{"run -m K ./app", 125, "-m K: is not a size"},

@@ -125,6 +125,9 @@ func (a *app) openImage(p *prepared, s *settings, src *image.Source, args []stri
 	if len(args) > 0 {
 		p.config.Record.Args = append([]string{m.Args[0]}, args...)
 	}
+	if p.config.Record.JIT, err = lessJIT(s, m.JIT, src.Typed); err != nil {
+		return err
+	}
 	p.config.Record.Cwd = m.Cwd
 	if s.workdir != "" {
 		if p.config.Record.Cwd, err = p.image.Workdir(s.workdir); err != nil {
@@ -168,6 +171,7 @@ func (a *app) packProgram(ctx context.Context, p *prepared, s *settings, src *im
 		return err
 	}
 	a.tell(parts.Notes)
+	a.tellJIT(s, &parts)
 	p.spec, p.parts = spec, parts
 	im, hit, err := cache.Find(parts)
 	if err != nil {
@@ -188,13 +192,42 @@ func (a *app) packProgram(ctx context.Context, p *prepared, s *settings, src *im
 	}
 	p.config.Record.Args = append(parts.Manifest.Args, args...)
 	p.config.Record.Cwd = parts.Manifest.Cwd
+	p.config.Record.JIT = uint64(parts.Manifest.JIT)
 	return nil
+}
+
+// lessJIT is the JIT budget for an image that has one of its own. Flags may only
+// lower it: what an image may do at most is decided where it is built, and seen by
+// `skerry inspect`.
+func lessJIT(s *settings, has int64, name string) (uint64, error) {
+	switch {
+	case s.noJIT:
+		return 0, nil
+	case int64(s.jit) > has:
+		allows := "no memory to become executable"
+		if has > 0 {
+			allows = (*memoryValue)(&has).String() + " at most"
+		}
+		return 0, usage("--jit %s: %s allows %s (build it with --jit)", s.jit.String(), name, allows)
+	case s.jit != 0:
+		return uint64(s.jit), nil
+	}
+	return uint64(has), nil
+}
+
+// tellJIT says that a program may make memory executable because it is known to
+// need that.
+func (a *app) tellJIT(s *settings, p *image.Parts) {
+	if p.Manifest.JIT > 0 && s.jit == 0 {
+		a.say("jit: " + size(p.Manifest.JIT) + ", " + p.Facts.Name + " needs it; --no-jit refuses")
+	}
 }
 
 // spec says what an image for src is built from, and builds a Go package. done
 // removes what was made for it.
 func (a *app) spec(ctx context.Context, cache *image.Cache, s *settings, src *image.Source) (spec *image.BuildSpec, done func(), err error) {
-	spec = &image.BuildSpec{Source: src, Program: src.Host, Cwd: s.workdir, Copies: s.copies, Libs: s.libs, Exact: s.exact}
+	spec = &image.BuildSpec{Source: src, Program: src.Host, Cwd: s.workdir, Copies: s.copies, Libs: s.libs, Exact: s.exact,
+		JIT: int64(s.jit), NoJIT: s.noJIT}
 	for _, e := range s.env {
 		if path, ok := strings.CutPrefix(e, "LD_LIBRARY_PATH="); ok {
 			spec.LibraryPath = filepath.SplitList(path)

@@ -25,6 +25,8 @@ type settings struct {
 	libs    []string
 	exact   bool
 	workdir string
+	jit     jitValue
+	noJIT   bool
 	output  string
 	kernel  string
 
@@ -66,6 +68,8 @@ func (s *settings) imageFlags(f *pflag.FlagSet) {
 	f.Var(&listValue{&s.libs, "FILE|DIR"}, "lib", "pack a library that the program loads by name, with what it needs; or a folder to look for libraries in")
 	f.BoolVar(&s.exact, "exact", false, "pack the program, the libraries that it is linked with and what is named, and no files that are merely known to be read")
 	f.StringVarP(&s.workdir, "workdir", "w", "", "working directory of the program, a `DIR` in the machine (default /)")
+	f.Var(&s.jit, "jit", "let so much memory become executable, for a program that compiles at run time (default none, or what is known that it needs)")
+	f.BoolVar(&s.noJIT, "no-jit", false, "let no memory become executable, whatever the program is known to need")
 	f.StringVar(&s.config, "config", "", configHelp)
 	f.BoolVar(&s.quiet, "quiet", false, "print nothing but the program's own output")
 	f.BoolVar(&s.verbose, "verbose", false, "tell what is done, and what the kernel says")
@@ -105,6 +109,8 @@ func (s *settings) load(a *app, cmd *cobra.Command) error {
 	switch {
 	case s.quiet && s.verbose:
 		return usage("--quiet --verbose: are opposites (leave one out)")
+	case s.jit != 0 && s.noJIT:
+		return usage("--jit --no-jit: are opposites (leave one out)")
 	case s.quiet && s.strace == "-":
 		return usage("--quiet --strace: nobody would see the trace (write it to a file with --strace=FILE)")
 	case s.quiet && s.log == "-":

@@ -31,32 +31,66 @@ func (m *memoryValue) String() string {
 }
 
 func (m *memoryValue) Set(s string) error {
+	n, err := parseSize("-m", s)
+	if err != nil {
+		return err
+	}
+	if n < vmm.MinMemory {
+		return usage("-m %s: is too little: the kernel alone needs %dM", s, vmm.MinMemory>>20)
+	}
+	*m = memoryValue(n)
+	return nil
+}
+
+// parseSize reads a size of memory in whole pages, up to the most that a machine
+// can have.
+func parseSize(flag, s string) (int64, error) {
 	if s == "" {
-		return usage("-m: is empty (give a size, such as -m 256M)")
+		return 0, usage("%s: is empty (give a size, such as %s 256M)", flag, flag)
 	}
 	shift := map[byte]uint{'K': 10, 'M': 20, 'G': 30}[s[len(s)-1]&^0x20]
 	digits := s[:len(s)-1]
 	if shift == 0 {
 		if _, err := strconv.ParseUint(s, 10, 63); err == nil {
-			return usage("-m %s: has no unit (%sM, or %sG)", s, s, s)
+			return 0, usage("%s %s: has no unit (%sM, or %sG)", flag, s, s, s)
 		}
-		return usage("-m %s: is not a size (a number with K, M or G, such as 256M)", s)
+		return 0, usage("%s %s: is not a size (a number with K, M or G, such as 256M)", flag, s)
 	}
 	n, err := strconv.ParseUint(digits, 10, 63)
 	if err != nil || digits[0] == '+' {
-		return usage("-m %s: is not a size (a number with K, M or G, such as 256M)", s)
+		return 0, usage("%s %s: is not a size (a number with K, M or G, such as 256M)", flag, s)
 	}
 	if n > vmm.MaxMemory>>shift {
-		return usage("-m %s: is more than a machine can have (%dG)", s, int64(vmm.MaxMemory)>>30)
+		return 0, usage("%s %s: is more than a machine can have (%dG)", flag, s, int64(vmm.MaxMemory)>>30)
 	}
 	n <<= shift
-	if n < vmm.MinMemory {
-		return usage("-m %s: is too little: the kernel alone needs %dM", s, vmm.MinMemory>>20)
-	}
 	if n%4096 != 0 {
-		return usage("-m %s: is not a whole number of pages (a multiple of 4K)", s)
+		return 0, usage("%s %s: is not a whole number of pages (a multiple of 4K)", flag, s)
 	}
-	*m = memoryValue(n)
+	return int64(n), nil
+}
+
+// jitValue is how much memory may become executable, in bytes. 0: not given.
+type jitValue int64
+
+func (j *jitValue) Type() string { return "SIZE" }
+
+func (j *jitValue) String() string {
+	if *j == 0 {
+		return ""
+	}
+	return (*memoryValue)(j).String()
+}
+
+func (j *jitValue) Set(s string) error {
+	n, err := parseSize("--jit", s)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return usage("--jit %s: is nothing (--no-jit refuses all)", s)
+	}
+	*j = jitValue(n)
 	return nil
 }
 

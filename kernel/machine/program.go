@@ -36,8 +36,8 @@ func (m *Machine) huge() bool { return frame.Total()*frame.Size >= hugeMemory*15
 func (m *Machine) newSpace() *mm.Space {
 	s := mm.New(mm.Options{
 		Root: ground.RootTable(), TLB: tlb{},
-		Huge:     m.huge(),
-		AllowJIT: true,
+		Huge: m.huge(),
+		JIT:  m.Record.JIT,
 		Reclaim: func() int {
 			if vfs.Reclaim == nil {
 				return 0

@@ -20,7 +20,7 @@ func errno(t *testing.T, what string, got, want abi.Errno) {
 }
 
 func TestBrk(t *testing.T) {
-	m := newMachine(t, 2000, 1, Options{AllowJIT: true})
+	m := newMachine(t, 2000, 1, Options{JIT: 1 << 30})
 	c := m.cpus[0]
 	if m.Brk(1<<30) != 0 {
 		t.Fatal("a break before InitBrk")

@@ -11,9 +11,9 @@
 //     from birth. Both are open only for a private mapping of a file that the
 //     image marks executable, where the first grant of one closes the other for
 //     good; everywhere else mayExec is clear. The one exception is anonymous
-//     private memory while Options.AllowJIT is set. Kernel writes to user memory
-//     go through the user's own translation (kernel/usermem): there is no forced
-//     copy in this package.
+//     memory within the byte budget of Options.JIT (jit.go). Kernel writes to
+//     user memory go through the user's own translation (kernel/usermem): there
+//     is no forced copy in this package.
 //   - A frame goes back to its allocator only after every CPU has dropped every
 //     translation to it: entries are cleared, then flushed, then released.
 //   - The first 64 KiB and the last user page are never mapped.

@@ -162,6 +162,7 @@ func (u *Usage) entry(e, bytes uint64) {
 // Stats are the sums of a Space; sizes in bytes.
 type Stats struct {
 	VM, Peak, Data, Stack, Exec, Locked, Tables uint64
+	JIT                                         uint64 // may become executable: out of the budget
 	Mappings                                    int
 	Brk                                         uintptr
 
@@ -190,6 +191,7 @@ func (s *Space) Stats() Stats {
 		Data: s.data.Load() << pageShift, Stack: s.stack.Load() << pageShift,
 		Exec: s.exec.Load() << pageShift, Locked: s.locked.Load() << pageShift,
 		Tables:   uint64(s.tree.tables.Load()) << pageShift,
+		JIT:      s.jit.Load() << pageShift,
 		Mappings: n, Brk: brk,
 		Anon: c.anon.Load(), Zero: c.zeroed.Load(), File: c.file.Load(), Around: c.around.Load(),
 		Copied: c.copied.Load(), Upgraded: c.upgraded.Load(), Huge: c.huge.Load(), Splits: c.splits.Load(),

@@ -59,7 +59,7 @@ func newTwin(t *testing.T, seed int64) *twin {
 	if err := syscall.Ftruncate(int(fd), pages*pageSize); err != nil {
 		t.Fatal(err)
 	}
-	w := &twin{machine: newMachine(t, 4000, 1, Options{AllowJIT: true}), rng: rand.New(rand.NewSource(seed)),
+	w := &twin{machine: newMachine(t, 4000, 1, Options{JIT: 1 << 30}), rng: rand.New(rand.NewSource(seed)),
 		file: punchFile{newFile("mm", 0, pages)}, fd: fd}
 	for i := int64(0); i < pages; i++ {
 		b := [8]byte{byte(i)}

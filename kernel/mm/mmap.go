@@ -30,10 +30,7 @@ type Request struct {
 func (s *Space) Mmap(r *Request) (uintptr, abi.Errno) {
 	m, e := s.prepare(r)
 	if e != abi.OK {
-		if m.denied != 0 {
-			s.deny(&Denial{Rule: m.denied, Call: "mmap", Addr: r.Addr, Len: r.Len, Prot: r.Prot,
-				File: r.File, Name: r.Name, Executable: r.File != nil && r.File.Executable(), Errno: e})
-		}
+		s.denyMmap(r, m.denied, e)
 		return 0, e
 	}
 	var addr uintptr
@@ -43,14 +40,25 @@ func (s *Space) Mmap(r *Request) (uintptr, abi.Errno) {
 		addr, e = s.mapLocked(r, &m)
 		s.unlock()
 	}
-	populate := e == abi.OK && (r.Flags&(mapPopulate|mapNonblock) == mapPopulate || m.flags&(vmLocked|vmOnFault) == vmLocked)
-	if e == abi.EPERM {
-		s.deny(&Denial{Rule: RuleSealed, Call: "mmap", Addr: r.Addr, Len: r.Len, Prot: r.Prot, Errno: e})
+	if e != abi.OK {
+		s.denyMmap(r, m.denied, e)
+		return 0, e
 	}
-	if populate {
+	if r.Flags&(mapPopulate|mapNonblock) == mapPopulate || m.flags&(vmLocked|vmOnFault) == vmLocked {
 		s.populate(addr, addr+m.len) // what does not come in now comes with the access
 	}
 	return addr, e
+}
+
+// denyMmap tells of a refusal, if a rule is the reason.
+func (s *Space) denyMmap(r *Request, rule Rule, e abi.Errno) {
+	if rule == 0 {
+		return
+	}
+	d := Denial{Rule: rule, Call: "mmap", Addr: r.Addr, Len: r.Len, Prot: r.Prot,
+		File: r.File, Name: r.Name, Executable: r.File != nil && r.File.Executable(), Errno: e}
+	d.JIT, d.JITUsed = s.JITBudget()
+	s.deny(&d)
 }
 
 // mapping is a checked Request.
@@ -115,11 +123,11 @@ func (s *Space) prepare(r *Request) (m mapping, e abi.Errno) {
 	if e != abi.OK {
 		return m, e
 	}
-	if e = s.firstGrant(&m.flags, m.prot, r.File == nil); e == abi.OK && s.gainsExec(m.prot, m.prot) {
-		e = abi.EACCES
-	}
-	if e != abi.OK {
-		m.denied = RuleWriteExec
+	switch e = s.firstGrant(&m.flags, m.prot, r.File == nil); {
+	case e != abi.OK:
+		m.denied = s.execRule(m.flags, r.File == nil)
+	case s.gainsExec(m.prot, m.prot):
+		m.denied, e = RuleExecGain, abi.EACCES
 	}
 	return m, e
 }
@@ -201,26 +209,34 @@ func (s *Space) prepareAnon(r *Request, m *mapping) abi.Errno {
 		}
 		if r.ELFData {
 			m.flags |= vmData
-		} else if s.opt.AllowJIT && m.flags&vmGrowsDown == 0 {
-			m.flags |= vmMayExec
 		}
 	default:
 		return abi.EINVAL
+	}
+	if s.budget() != 0 && jitKind(m.flags) {
+		m.flags |= vmMayExec
 	}
 	return abi.OK
 }
 
 // firstGrant applies writable xor executable to the protection that a mapping
 // is given, at birth or later: EACCES if the rule forbids it, else the flags
-// with what the grant closes for good. Anonymous memory that may become
-// executable (AllowJIT) may be both.
-func (s *Space) firstGrant(flags *uint32, prot uint8, anonymous bool) abi.Errno {
+// with what the grant closes for good. Memory without a file that may become
+// executable at all (Options.JIT) may be both; the grant of X marks it, and the
+// caller checks that there is budget for what was not marked before.
+func (s *Space) firstGrant(flags *uint32, prot uint8, memory bool) abi.Errno {
 	f := *flags
 	if prot&protWrite != 0 && f&vmMayWrite == 0 || prot&protExec != 0 && f&vmMayExec == 0 ||
 		prot&protRead != 0 && f&vmMayRead == 0 {
 		return abi.EACCES
 	}
-	if f&vmMayExec == 0 || anonymous {
+	if f&vmMayExec == 0 {
+		return abi.OK
+	}
+	if memory {
+		if prot&protExec != 0 {
+			*flags |= vmJIT
+		}
 		return abi.OK
 	}
 	switch prot & (protWrite | protExec) {
@@ -265,6 +281,7 @@ func (s *Space) mapLocked(r *Request, m *mapping) (uintptr, abi.Errno) {
 		// Nothing but image code becomes executable in the text window.
 		m.flags &^= vmMayExec
 		if m.prot&protExec != 0 {
+			m.denied = RuleWriteExec
 			return 0, abi.EACCES
 		}
 	}
@@ -274,9 +291,17 @@ func (s *Space) mapLocked(r *Request, m *mapping) (uintptr, abi.Errno) {
 	over := uint64(0)
 	if m.fixed && !m.keep {
 		if s.sealed(addr, addr+m.len) {
+			m.denied = RuleSealed
 			return 0, abi.EPERM
 		}
 		over = s.mappedPages(addr, addr+m.len)
+	}
+	jit := uint64(0)
+	if m.flags&vmJIT != 0 {
+		if jit = m.pages; !s.mayMark(jit, s.marked(addr, addr+m.len)) {
+			m.denied = RuleJIT
+			return 0, abi.ENOMEM
+		}
 	}
 	if !s.mayGrow(m.prot, m.flags, m.pages, over) || overcommitted(m.prot, m.flags, m.pages) {
 		return 0, abi.ENOMEM
@@ -292,8 +317,15 @@ func (s *Space) mapLocked(r *Request, m *mapping) (uintptr, abi.Errno) {
 		}
 	}
 	if m.fixed && !m.keep {
-		if e := s.unmap(addr, addr+m.len); e != abi.OK {
+		// For a large range mu is let go meanwhile; nobody is to take the budget.
+		s.jitHeld += jit
+		e := s.unmap(addr, addr+m.len)
+		s.jitHeld -= jit
+		if e != abi.OK {
 			s.release(v)
+			if e == abi.EPERM {
+				m.denied = RuleSealed
+			}
 			return 0, e
 		}
 	}

@@ -51,10 +51,11 @@ type modelPage struct {
 
 type model struct {
 	pages [arenaPages]modelPage
-	jit   bool
+	jit   int // budget in pages
 }
 
-func (p *modelPage) anonymous() bool { return p.back == nil }
+// memory: private or shared anonymous.
+func (p *modelPage) memory() bool { return p.back == nil || p.back.object }
 
 // same reports whether two neighbouring pages belong to one vma.
 func (p *modelPage) same(q *modelPage) bool {
@@ -87,13 +88,29 @@ func isMapped(p *modelPage) bool { return p.mapped }
 func isHole(p *modelPage) bool   { return !p.mapped }
 func isSealed(p *modelPage) bool { return p.mapped && p.flags&vmSealed != 0 }
 
+// marked counts the pages of a range that were ever executable memory.
+func (m *model) marked(lo, hi int) (n int) {
+	for i := lo; i < hi; i++ {
+		if p := &m.pages[i]; p.mapped && p.flags&vmJIT != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// affords reports whether the budget has n more pages, when over are given back.
+func (m *model) affords(n, over int) bool { return m.marked(0, arenaPages)+n-over <= m.jit }
+
 // grant is the rule of SECURITY.md 2.1 in its own words.
 func (p *modelPage) grant(prot uint8) abi.Errno {
 	w, x := prot&protWrite != 0, prot&protExec != 0
 	switch {
 	case w && p.flags&vmMayWrite == 0, x && p.flags&vmMayExec == 0:
 		return abi.EACCES
-	case p.anonymous():
+	case p.memory():
+		if x {
+			p.flags |= vmJIT
+		}
 		return abi.OK
 	case w && x:
 		return abi.EACCES
@@ -109,14 +126,14 @@ func (m *model) mmap(lo, hi int, prot uint8, shared bool, b *backing, index uint
 	var p modelPage
 	p.mapped, p.prot, p.back = true, prot, b
 	p.flags = vmMayRead | vmMayWrite
-	switch {
-	case shared:
+	if shared {
 		p.flags |= vmShared
-		if b != nil && !b.object && b.exec {
-			p.flags &^= vmMayWrite // the root is not written
-		}
-	case b == nil && m.jit, b != nil && b.exec:
+	}
+	switch {
+	case p.memory() && m.jit > 0, !shared && !p.memory() && b.exec:
 		p.flags |= vmMayExec
+	case !p.memory() && b.exec:
+		p.flags &^= vmMayWrite // the root is not written
 	}
 	if e := p.grant(prot); e != abi.OK {
 		return e
@@ -126,6 +143,9 @@ func (m *model) mmap(lo, hi int, prot uint8, shared bool, b *backing, index uint
 	}
 	if m.any(lo, hi, isSealed) {
 		return abi.EPERM
+	}
+	if p.flags&vmJIT != 0 && !m.affords(hi-lo, m.marked(lo, hi)) {
+		return abi.ENOMEM
 	}
 	for i := lo; i < hi; i++ {
 		m.pages[i] = p
@@ -145,8 +165,8 @@ func (m *model) munmap(lo, hi int) abi.Errno {
 }
 
 func (m *model) mprotect(lo, hi int, prot uint8) abi.Errno {
-	for i := lo; i < hi; i++ {
-		p := &m.pages[i]
+	for lo < hi {
+		p := &m.pages[lo]
 		if !p.mapped {
 			return abi.ENOMEM
 		}
@@ -157,8 +177,15 @@ func (m *model) mprotect(lo, hi int, prot uint8) abi.Errno {
 		if p.flags&vmSealed != 0 {
 			return abi.EPERM
 		}
-		q.prot = prot
-		*p = q
+		// Mapping by mapping: one is changed whole or not at all.
+		_, end := m.run(lo)
+		end = min(end, hi)
+		if q.flags&^p.flags&vmJIT != 0 && !m.affords(end-lo, 0) {
+			return abi.ENOMEM
+		}
+		for ; lo < end; lo++ {
+			m.pages[lo].prot, m.pages[lo].flags = prot, q.flags
+		}
 	}
 	return abi.OK
 }
@@ -209,9 +236,15 @@ func (m *model) mremap(lo, hi, to, n int, fixed bool) abi.Errno {
 	if hi == lo && m.pages[lo].flags&vmShared == 0 {
 		return abi.EINVAL
 	}
+	grows := func(over int) bool {
+		return hi-lo >= n || m.pages[lo].flags&vmJIT == 0 || m.affords(n-(hi-lo), over)
+	}
 	if fixed {
 		if _, end := m.run(lo); min(hi, lo+n) > end {
 			return abi.EFAULT
+		}
+		if !grows(m.marked(to, to+n)) {
+			return abi.ENOMEM
 		}
 		if m.any(to, to+n, isSealed) {
 			return abi.EPERM
@@ -233,6 +266,9 @@ func (m *model) mremap(lo, hi, to, n int, fixed bool) abi.Errno {
 	}
 	if _, end := m.run(lo); hi > end {
 		return abi.EFAULT
+	}
+	if !grows(0) {
+		return abi.ENOMEM
 	}
 	return abi.OK
 }

@@ -24,8 +24,8 @@ type driver struct {
 	objs  int
 }
 
-func newDriver(t testing.TB, rng source, jit bool) *driver {
-	d := &driver{machine: newMachine(t, 1200, 2, Options{AllowJIT: jit}), rng: rng, names: map[*object]string{}, next: 1 << 32}
+func newDriver(t testing.TB, rng source, jit int) *driver {
+	d := &driver{machine: newMachine(t, 1200, 2, Options{JIT: uint64(jit) << pageShift}), rng: rng, names: map[*object]string{}, next: 1 << 32}
 	d.jit = jit
 	d.SetLayout(Layout{MmapBase: arenaEnd})
 	for i, n := range []string{"text", "lib", "tmp", "data"} {
@@ -274,6 +274,9 @@ func (d *driver) check() {
 			}
 		}
 	}
+	if n := d.marked(0, arenaPages); d.Stats().JIT>>pageShift != uint64(n) || n > d.jit {
+		d.t.Fatalf("%s: %d pages marked, the model says %d of %d", d.done, d.Stats().JIT>>pageShift, n, d.jit)
+	}
 	if st := d.Stats(); st.VM>>pageShift != total || st.Data>>pageShift != data || st.Locked>>pageShift != locked || st.Exec > st.VM {
 		d.t.Fatalf("%s: sums %+v, want %d %d %d pages", d.done, st, total, data, locked)
 	}
@@ -290,7 +293,7 @@ func TestModel(t *testing.T) {
 	}
 	for seed := int64(1); ops > 0; seed++ {
 		// A new space now and then, since sealed pages stay.
-		d := newDriver(t, rand.New(rand.NewSource(seed)), seed%2 == 0)
+		d := newDriver(t, rand.New(rand.NewSource(seed)), [...]int{0, 6, 16, 1000}[seed%4])
 		for i := 0; i < 2500 && ops > 0; i, ops = i+1, ops-1 {
 			d.step()
 			d.check()
@@ -316,11 +319,11 @@ func FuzzModel(f *testing.F) {
 	for i := 0; i < 8; i++ {
 		b := make([]byte, 400)
 		rng.Read(b)
-		f.Add(b, i%2 == 0)
+		f.Add(b, byte(i%2*i))
 	}
-	f.Fuzz(func(t *testing.T, b []byte, jit bool) {
+	f.Fuzz(func(t *testing.T, b []byte, jit byte) {
 		src := &byteSource{b[:min(len(b), 4000)]}
-		d := newDriver(t, src, jit)
+		d := newDriver(t, src, int(jit))
 		for len(src.b) > 0 {
 			d.step()
 			d.check()

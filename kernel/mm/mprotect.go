@@ -90,16 +90,16 @@ func (s *Space) protect(start, end uintptr, prot uint8, grows uint32, d *Denial)
 // protectOne changes [start, end) of one vma.
 func (s *Space) protectOne(g *gather, v *vma, start, end uintptr, prot uint8, d *Denial) abi.Errno {
 	flags := v.flags
-	e := s.firstGrant(&flags, prot, v.anonymous())
-	if e == abi.OK && s.gainsExec(v.prot, prot) {
-		e = abi.EACCES
-	}
-	if e != abi.OK {
+	if e := s.firstGrant(&flags, prot, v.memory()); e != abi.OK {
 		// A shared mapping of a file opened read-only is refused by everyone.
 		if prot&protExec != 0 || v.flags&vmShared == 0 {
-			s.describe(d, RuleWriteExec, v, start, end)
+			s.describe(d, s.execRule(v.flags, v.memory()), v, start, end)
 		}
 		return e
+	}
+	if s.gainsExec(v.prot, prot) {
+		s.describe(d, RuleExecGain, v, start, end)
+		return abi.EACCES
 	}
 	if flags&vmSealed != 0 {
 		s.describe(d, RuleSealed, v, start, end)
@@ -114,7 +114,11 @@ func (s *Space) protectOne(g *gather, v *vma, start, end uintptr, prot uint8, d 
 			return abi.ENOMEM
 		}
 	}
-	v, e = s.isolate(v, start, end)
+	if (flags^v.flags)&vmJIT != 0 && !s.mayMark(n, 0) {
+		s.describe(d, RuleJIT, v, start, end)
+		return abi.ENOMEM
+	}
+	v, e := s.isolate(v, start, end)
 	if e != abi.OK {
 		return e
 	}
@@ -130,6 +134,7 @@ func (s *Space) protectOne(g *gather, v *vma, start, end uintptr, prot uint8, d 
 // describe fills in what a denial is about.
 func (s *Space) describe(d *Denial, r Rule, v *vma, start, end uintptr) {
 	*d = Denial{Rule: r, Addr: start, Len: end - start, Name: v.name}
+	d.JIT, d.JITUsed = s.JITBudget()
 	if v.file != nil {
 		d.File, d.Executable = v.file.mapper, v.file.mapper.Executable()
 	}

@@ -40,8 +40,13 @@ func (s *Space) Mremap(addr, oldLen, newLen uintptr, flags uint32, newAddr uintp
 	if m.fill != 0 && e == abi.OK {
 		s.populate(m.fill, to+newLen)
 	}
-	if e == abi.EPERM {
-		s.deny(&Denial{Rule: RuleSealed, Call: "mremap", Addr: addr, Len: oldLen, Errno: e})
+	if m.denied == 0 && e == abi.EPERM {
+		m.denied = RuleSealed
+	}
+	if e != abi.OK && m.denied != 0 {
+		d := Denial{Rule: m.denied, Call: "mremap", Addr: addr, Len: newLen, Errno: e}
+		d.JIT, d.JITUsed = s.JITBudget()
+		s.deny(&d)
 	}
 	return to, e
 }
@@ -52,6 +57,7 @@ type remap struct {
 	flags                    uint32
 	fill                     uintptr // where locked memory must be filled in
 	dry                      bool    // there was no frame for a table
+	denied                   Rule
 }
 
 func (s *Space) remapLocked(m *remap) (uintptr, abi.Errno) {
@@ -130,10 +136,14 @@ func (s *Space) mayResize(v *vma, m *remap) abi.Errno {
 		return abi.EFAULT
 	}
 	if m.newLen <= m.oldLen {
-		if m.flags&mremapDontUnmap != 0 && !s.mayGrow(v.prot, v.flags, uint64(m.newLen>>pageShift), 0) {
+		if m.flags&mremapDontUnmap == 0 {
+			return abi.OK
+		}
+		n := uint64(m.newLen >> pageShift)
+		if !s.mayGrow(v.prot, v.flags, n, 0) {
 			return abi.ENOMEM
 		}
-		return abi.OK
+		return s.mayResizeJIT(v, m, n)
 	}
 	if v.flags&vmSpecial != 0 {
 		return abi.EFAULT
@@ -146,6 +156,23 @@ func (s *Space) mayResize(v *vma, m *remap) abi.Errno {
 		return abi.EAGAIN
 	}
 	if !s.mayGrow(v.prot, v.flags, more, 0) || overcommitted(v.prot, v.flags, more) {
+		return abi.ENOMEM
+	}
+	return s.mayResizeJIT(v, m, more)
+}
+
+// mayResizeJIT checks the JIT budget for more pages of a mapping that is marked,
+// of which a target with MREMAP_FIXED may give some back.
+func (s *Space) mayResizeJIT(v *vma, m *remap, more uint64) abi.Errno {
+	if v.flags&vmJIT == 0 {
+		return abi.OK
+	}
+	over := uint64(0)
+	if m.flags&mremapFixed != 0 {
+		over = s.marked(m.to, m.to+m.newLen)
+	}
+	if !s.mayMark(more, over) {
+		m.denied = RuleJIT
 		return abi.ENOMEM
 	}
 	return abi.OK
@@ -192,9 +219,10 @@ func (s *Space) move(v *vma, m *remap) (uintptr, abi.Errno) {
 		file: v.file, obj: v.obj, special: v.special, name: v.name}
 	if w.file == nil && s.inText(to, m.newLen) {
 		if w.prot&protExec != 0 {
+			m.denied = RuleWriteExec
 			return 0, abi.EACCES // only image code runs in the text window
 		}
-		w.flags &^= vmMayExec
+		w.flags &^= vmMayExec | vmJIT
 	}
 	if v.backed() {
 		w.pgoff = v.index(m.addr)

@@ -53,7 +53,7 @@ func TestRelroHole(t *testing.T) {
 
 // TestRefuseExecGain is PR_SET_MDWE on top of what AllowJIT lets through.
 func TestRefuseExecGain(t *testing.T) {
-	m := newMachine(t, 2000, 1, Options{AllowJIT: true})
+	m := newMachine(t, 2000, 1, Options{JIT: 1 << 30})
 	const base = 1 << 40
 	must(t, "RWX", mapAt(m, base, pageSize, rw|protExec))
 	must(t, "RW", mapAt(m, base+pageSize, pageSize, rw))

@@ -54,9 +54,9 @@ type Options struct {
 
 	// Huge lets large aligned anonymous regions have 2 MiB pages.
 	Huge bool
-	// AllowJIT lets anonymous private mappings become executable, and writable
-	// and executable at once.
-	AllowJIT bool
+	// JIT is how many bytes of anonymous memory may become executable, and
+	// writable and executable at once; see jit.go. Rounded down to pages.
+	JIT uint64
 
 	// Reclaim is asked to free frames (at least one) when there are none for
 	// the program, and answers how many it freed. It is called with nothing
@@ -111,8 +111,12 @@ type Space struct {
 	limit [limits]atomic.Uint64
 
 	// Sums over vmas, in pages; written under mu.
-	total, data, locked, stack, exec atomic.Uint64
-	peak                             atomic.Uint64 // of total
+	total, data, locked, stack, exec, jit atomic.Uint64
+	peak                                  atomic.Uint64 // of total
+
+	// jitHeld are pages of the JIT budget that a call under way has taken before
+	// its mapping is there; under mu held for writing.
+	jitHeld uint64
 
 	stats counters
 }
@@ -237,6 +241,8 @@ const (
 	RuleWriteExec Rule = iota + 1 // writable xor executable
 	RuleSealed                    // a sealed mapping
 	RuleLowPages                  // the null page and its neighbourhood
+	RuleJIT                       // anonymous memory that is executable: Options.JIT
+	RuleExecGain                  // RefuseExecGain, at the program's own wish
 )
 
 // String is the rule in words.
@@ -248,6 +254,10 @@ func (r Rule) String() string {
 		return "the mapping is sealed"
 	case RuleLowPages:
 		return "the first pages are never mapped"
+	case RuleJIT:
+		return "memory becomes executable within --jit only"
+	case RuleExecGain:
+		return "the program ruled it out (PR_SET_MDWE)"
 	}
 	return "rule " + strconv.Itoa(int(r))
 }
@@ -262,6 +272,9 @@ type Denial struct {
 	Name       string
 	Executable bool // File is marked executable
 	Errno      abi.Errno
+
+	// Of RuleJIT: the budget and what of it is used, in bytes.
+	JIT, JITUsed uint64
 }
 
 // deny reports a denial and answers its errno. Nothing may be locked.

@@ -23,6 +23,7 @@ const (
 	vmSeq                   // MADV_SEQUENTIAL
 	vmSpecial               // kernel pages (vDSO): neither merged nor expanded
 	vmDying                 // a range whose pages are being freed; nothing is mapped here
+	vmJIT                   // was executable once, out of the budget (Options.JIT): counts until unmapped
 )
 
 // vma is one mapping: a range of pages with one protection and one backing.
@@ -49,6 +50,10 @@ type vma struct {
 	at   int  // position in file.vmas
 	next *vma // list of removed vmas
 }
+
+// memory reports whether the vma has neither a file nor kernel pages behind it:
+// anonymous memory, private or shared.
+func (v *vma) memory() bool { return v.file == nil && v.special == nil }
 
 // anonymous reports whether the vma is private anonymous memory.
 func (v *vma) anonymous() bool {
@@ -266,5 +271,8 @@ func (s *Space) account(v *vma, sign uint64) {
 	}
 	if v.prot&protExec != 0 {
 		s.exec.Add(n)
+	}
+	if v.flags&vmJIT != 0 {
+		s.jit.Add(n)
 	}
 }

@@ -29,8 +29,8 @@ const (
 	wxN = 2 * pageSize
 )
 
-func newWXWorld(t *testing.T, jit bool) *wxWorld {
-	w := &wxWorld{machine: newMachine(t, 600, 2, Options{AllowJIT: jit}), magic: 0xbad << 32}
+func newWXWorld(t *testing.T, jit uint64) *wxWorld {
+	w := &wxWorld{machine: newMachine(t, 600, 2, Options{JIT: jit}), magic: 0xbad << 32}
 	add := func(name string, do func() abi.Errno) { w.calls = append(w.calls, wxCall{name, do}) }
 	mmap := func(name string, flags uint32, f vfs.Mapper, writable bool) {
 		for _, prot := range []uint32{protRead, rw, protRead | protExec, rw | protExec} {
@@ -66,6 +66,7 @@ func newWXWorld(t *testing.T, jit bool) *wxWorld {
 	remap("view of T at U", wxT, 0, wxN, mremapMayMove|mremapFixed, wxU)
 	remap("T to U, kept", wxT, wxN, wxN, mremapMayMove|mremapFixed|mremapDontUnmap, wxU)
 	remap("shrink and grow", wxT, pageSize, wxN, 0, 0)
+	remap("first of T to U, grown", wxT, pageSize, wxN, mremapMayMove|mremapFixed, wxU)
 	add("munmap first", func() abi.Errno { return w.Munmap(wxT, pageSize) })
 	for _, a := range []int{madvDontNeed, madvFree, madvRemove, madvPopulateWrite} {
 		add(fmt.Sprint("madvise ", a), func() abi.Errno { return w.Madvise(wxT, wxN, a) })
@@ -82,7 +83,8 @@ func (w *wxWorld) reset() {
 }
 
 // probe writes wherever the program may and runs whatever it may: what runs
-// must be text as the image has it.
+// must be text as the image has it, or memory that is marked and within the
+// budget.
 func (w *wxWorld) probe(trace func() string) {
 	for _, base := range []uintptr{wxT, wxU} {
 		for a := base; a < base+wxN; a += pageSize {
@@ -97,6 +99,9 @@ func (w *wxWorld) probe(trace func() string) {
 				if r != FaultOK {
 					continue
 				}
+				if w.isMarked(a) {
+					continue
+				}
 				m, _ := w.Find(a)
 				want := m.Offset>>pageShift + uint64(a-m.Start)>>pageShift
 				if m.File == nil || !m.File.Executable() || v != want {
@@ -105,11 +110,34 @@ func (w *wxWorld) probe(trace func() string) {
 			}
 		}
 	}
+	n := uint64(0)
+	w.set.each(0, func(v *vma) bool {
+		if v.flags&vmJIT != 0 {
+			n += v.pages()
+		}
+		return true
+	})
+	if budget, used := w.JITBudget(); n<<pageShift != used || used > budget {
+		w.t.Fatalf("%s: %d pages are marked, %d bytes of %d are counted", trace(), n, used, budget)
+	}
 }
 
-// TestWriteExec tries every sequence of three calls (four with MM_WX=4): no
-// bytes that the program wrote ever run.
+// isMarked reports whether addr lies in memory that was made executable within
+// the budget.
+func (w *wxWorld) isMarked(addr uintptr) bool {
+	v := w.set.find(addr)
+	return v != nil && v.memory() && v.flags&vmJIT != 0
+}
+
+// TestWriteExec tries every sequence of three calls (four with MM_WX=4): without
+// a budget no bytes that the program wrote ever run, with one only as many as it
+// has.
 func TestWriteExec(t *testing.T) {
+	t.Run("no budget", func(t *testing.T) { writeExec(t, 0) })
+	t.Run("3 pages", func(t *testing.T) { writeExec(t, 3*pageSize) })
+}
+
+func writeExec(t *testing.T, budget uint64) {
 	depth := 3
 	if raceEnabled || testing.Short() {
 		depth = 2
@@ -117,7 +145,7 @@ func TestWriteExec(t *testing.T) {
 	if os.Getenv("MM_WX") == "4" {
 		depth = 4
 	}
-	w := newWXWorld(t, false)
+	w := newWXWorld(t, budget)
 	seq := make([]int, 0, depth)
 	trace := func() string {
 		s := ""
@@ -126,7 +154,7 @@ func TestWriteExec(t *testing.T) {
 		}
 		return s
 	}
-	n, ran := 0, 0
+	n, ran, spent := 0, 0, 0
 	// try extends the sequence; one whose last call failed is no better than
 	// without it.
 	var try func()
@@ -140,6 +168,9 @@ func TestWriteExec(t *testing.T) {
 				w.probe(trace)
 			}
 			n++
+			if _, used := w.JITBudget(); used != 0 && used == budget {
+				spent++
+			}
 			if e == abi.OK {
 				ran++
 				if len(seq) < depth {
@@ -150,8 +181,8 @@ func TestWriteExec(t *testing.T) {
 		}
 	}
 	try()
-	t.Logf("%d calls, %d sequences, %d of them without an error, %d denials", len(w.calls), n, ran, w.denials.Load())
-	if w.denials.Load() == 0 || ran < 100 {
+	t.Logf("%d calls, %d sequences, %d of them without an error, %d denials, %d with the budget spent", len(w.calls), n, ran, w.denials.Load(), spent)
+	if w.denials.Load() == 0 || ran < 100 || budget != 0 && spent == 0 {
 		t.Error("the test denies nothing")
 	}
 	w.reset()
@@ -160,7 +191,7 @@ func TestWriteExec(t *testing.T) {
 
 // TestWriteExecRules states the rules one by one.
 func TestWriteExecRules(t *testing.T) {
-	w := newWXWorld(t, false)
+	w := newWXWorld(t, 0)
 	text := w.files[0]
 	mmap := func(prot, flags uint32, f vfs.Mapper) abi.Errno {
 		_, e := w.Mmap(&Request{Addr: wxT, Len: wxN, Prot: prot, Flags: flags | mapFixed, File: f, Readable: true})
@@ -188,10 +219,14 @@ func TestWriteExecRules(t *testing.T) {
 	is("X on the other", w.Mprotect(wxT+pageSize, pageSize, 5), abi.OK)
 	is("shared text RX", mmap(5, mapShared, text), abi.EACCES)
 	is("anonymous RX", mmap(5, mapPrivate|mapAnonymous, nil), abi.EACCES)
+	if d := w.last.Load(); d.Rule != RuleJIT || d.JIT != 0 {
+		t.Fatalf("denial %+v", d)
+	}
+	is("shared anonymous RX", mmap(5, mapShared|mapAnonymous, nil), abi.EACCES)
 	is("anonymous RW", mmap(3, mapPrivate|mapAnonymous, nil), abi.OK)
 	n := w.denials.Load()
 	is("anonymous RW to RX", w.Mprotect(wxT, wxN, 5), abi.EACCES)
-	if d := w.last.Load(); w.denials.Load() != n+1 || d.Call != "mprotect" || d.Addr != wxT || d.Prot != 5 {
+	if d := w.last.Load(); w.denials.Load() != n+1 || d.Rule != RuleJIT || d.Call != "mprotect" || d.Addr != wxT || d.Prot != 5 {
 		t.Fatalf("denial %+v", d)
 	}
 	is("shared file RW of a read-only descriptor", mmap(1, mapShared, w.files[2]), abi.OK)
@@ -199,48 +234,6 @@ func TestWriteExecRules(t *testing.T) {
 	if w.denials.Load() != n+1 {
 		t.Fatal("an ordinary EACCES was reported as a denial")
 	}
-	w.reset()
-	w.close()
-
-	// With AllowJIT anonymous private memory may be anything, nothing else.
-	w = newWXWorld(t, true)
-	is("JIT RWX", mmap(7, mapPrivate|mapAnonymous, nil), abi.OK)
-	if w.cpus[0].store(wxT, 5) != FaultOK {
-		t.Fatal("JIT memory is not writable")
-	}
-	if v, r := w.cpus[1].exec(wxT); v != 5 || r != FaultOK {
-		t.Fatal("JIT memory does not run", v, r)
-	}
-	is("JIT to R", w.Mprotect(wxT, wxN, 1), abi.OK)
-	is("JIT to RX", w.Mprotect(wxT, wxN, 5), abi.OK)
-	is("DONTUNMAP of X", func() abi.Errno {
-		_, e := w.Mremap(wxT, wxN, wxN, mremapMayMove|mremapDontUnmap, 0)
-		return e
-	}(), abi.EINVAL)
-	is("shared anonymous X", mmap(5, mapShared|mapAnonymous, nil), abi.EACCES)
-	is("tmpfs X", mmap(5, mapPrivate, w.files[2]), abi.EACCES)
-	is("plain root file X", mmap(5, mapPrivate, w.files[1]), abi.EACCES)
-	is("text RWX", mmap(7, mapPrivate, w.files[0]), abi.EACCES)
-	_, e := w.Mmap(&Request{Addr: wxT, Len: wxN, Prot: 7, Flags: mapPrivate | mapAnonymous | mapFixed, ELFData: true})
-	is("ELF data X", e, abi.EACCES)
-	_, e = w.Mmap(&Request{Addr: wxT, Len: wxN, Prot: 7, Flags: mapPrivate | mapAnonymous | mapFixed | mapGrowsDown})
-	is("MAP_GROWSDOWN X", e, abi.EACCES)
-	w.InitBrk(wxU)
-	w.Brk(wxU + pageSize)
-	is("brk X", w.Mprotect(wxU, pageSize, 5), abi.EACCES)
-	w.SetLayout(Layout{MmapBase: wxT + 1<<30, TextStart: wxT, TextEnd: wxU})
-	_, e = w.Mmap(&Request{Addr: wxT, Len: wxN, Prot: 7, Flags: mapPrivate | mapAnonymous | mapFixed})
-	is("JIT in the text window", e, abi.EACCES)
-	is("anonymous RW there", mmap(3, mapPrivate|mapAnonymous, nil), abi.OK)
-	is("then X", w.Mprotect(wxT, wxN, 5), abi.EACCES)
-	move := func(prot uint32) abi.Errno {
-		jit := w.anon(wxU+32*pageSize, wxN, prot)
-		_, e := w.Mremap(jit, wxN, wxN, mremapMayMove|mremapFixed, wxT)
-		return e
-	}
-	is("JIT memory moved there", move(7), abi.EACCES)
-	is("memory moved there", move(3), abi.OK)
-	is("then X", w.Mprotect(wxT, wxN, 5), abi.EACCES)
 	w.reset()
 	w.close()
 }

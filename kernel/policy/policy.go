@@ -58,8 +58,8 @@ var Place = func(pc uint64) string { return "0x" + strconv.FormatUint(pc, 16) }
 // told bounds how often one place is told of for one rule.
 const told = 3
 
-// maxPlaces bounds the memory of what was told; beyond it new places of a rule
-// are counted as one.
+// maxPlaces bounds the memory of what was told; beyond it all that is new counts
+// as one.
 const maxPlaces = 4096
 
 var seen struct {
@@ -104,7 +104,7 @@ func again(what string, pc uint64) int {
 	}
 	k := key{what, pc}
 	if _, ok := seen.count[k]; !ok && len(seen.count) >= maxPlaces {
-		k.pc = 0
+		k = key{}
 	}
 	n := seen.count[k]
 	seen.count[k] = n + 1
@@ -166,8 +166,16 @@ func Missing(t *task.Thread, what string, e abi.Errno) {
 }
 
 // Mapping is mm's hook for what its rules refused. The thread is whichever ran, so
-// the place is not known.
+// the place is not known. Runtimes try again, and libraries probe: the user is told
+// of the first attempt at executable memory, and of the first at a file.
 func Mapping(d mm.Denial) {
+	kind := "executable memory"
+	if d.File != nil {
+		kind = "executable file"
+	}
+	if line := execLine(&d, task.The.Exe); line != "" && again(kind, 0) == 0 {
+		Notice(line)
+	}
 	what := d.Call + " of " + strconv.FormatUint(uint64(d.Len), 10) + " bytes at 0x" + strconv.FormatUint(uint64(d.Addr), 16)
 	if d.Name != "" {
 		what += " of " + strconv.Quote(d.Name)

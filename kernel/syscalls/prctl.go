@@ -121,7 +121,7 @@ func sysPrctl(t *task.Thread, op, a2, a3, a4, a5, _ uintptr) (uintptr, abi.Errno
 		if a2|a3|a4|a5 != 0 {
 			return 0, abi.EINVAL
 		}
-		return uintptr(t.Proc.MDWE.Load()), abi.OK
+		return uintptr(t.Proc.MDWE.Load() | ruledMDWE(t)), abi.OK
 	case abi.PR_SET_MDWE:
 		return 0, setMDWE(t, a2, a3|a4|a5)
 	case abi.PR_SET_VMA:
@@ -160,7 +160,17 @@ func boolean(b bool) uintptr {
 	return 0
 }
 
-// setMDWE is PR_SET_MDWE: once set it stays as it is.
+// ruledMDWE is what PR_GET_MDWE answers of the machine's own rule: without a JIT
+// budget nothing that was written becomes executable.
+func ruledMDWE(t *task.Thread) uint32 {
+	if budget, _ := t.Proc.MM.JITBudget(); budget != 0 {
+		return 0
+	}
+	return abi.PR_MDWE_REFUSE_EXEC_GAIN
+}
+
+// setMDWE is PR_SET_MDWE: once set it stays as it is. What the machine rules out
+// anyway does not count as set.
 func setMDWE(t *task.Thread, bits, rest uintptr) abi.Errno {
 	if rest != 0 || bits&^(abi.PR_MDWE_REFUSE_EXEC_GAIN|abi.PR_MDWE_NO_INHERIT) != 0 || bits == abi.PR_MDWE_NO_INHERIT {
 		return abi.EINVAL

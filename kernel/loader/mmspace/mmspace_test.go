@@ -71,7 +71,7 @@ func (noTLB) Flush(uintptr, uintptr) {}
 func newSpace(frames int) (s Space, done func()) {
 	frame.InitHost(frames)
 	root := frame.AllocZero(frame.KindKernel)
-	s = Space{mm.New(mm.Options{Root: root, TLB: noTLB{}, AllowJIT: true})}
+	s = Space{mm.New(mm.Options{Root: root, TLB: noTLB{}, JIT: 1 << 30})}
 	oldT, oldR := usermem.HostTranslate, usermem.Resolve
 	usermem.Resolve = s.Resolve
 	usermem.HostTranslate = func(addr uintptr, write bool) (uintptr, bool) {
