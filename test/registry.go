@@ -87,7 +87,7 @@ var tests = []test{
 	{name: "timers", program: "timers", short: true},
 	{name: "vector", program: "vector", cpus: four, short: true},
 	{name: "vector-sse", program: "vector", cpus: two, reference: nothing, flags: []string{"--cpu", "qemu64"}},
-	{name: "hostile", program: "hostile", reference: machine, cpus: two, machines: anyType, short: true,
+	{name: "hostile", program: "hostile", reference: machine, cpus: two, machines: anyType, flags: []string{"--jit", "4K"}, short: true,
 		design: []string{"sgdt: *", "sidt: *", "str: *", "smsw: *", "int 0x80: signal 11 *", "sysenter: signal *", "fsgsbase: present",
 			"sigreturn with cs kernel: *", "sigreturn with cs null: *", "sigreturn with cs bad: *", "sigreturn with ss kernel: *",
 			"sigreturn with ss null: *", "sigreturn with cs 32 bit: *", "sigreturn with fs gs words: *"}},
@@ -109,9 +109,20 @@ var tests = []test{
 	{name: "descriptors", program: "descriptors", toolchain: both, short: true},
 	{name: "transfer", program: "transfer", toolchain: both, short: true},
 	{name: "exhaust", program: "exhaust", machineOnly: true, memory: 64, looseStderr: true, reference: nothing, short: true, timeout: 5 * time.Minute},
-	{name: "limits", program: "limits", greedy: true, toolchain: both, short: true},
+	{name: "limits", program: "limits", greedy: true, toolchain: both, flags: []string{"--jit", "1M"}, short: true},
 	{name: "relro", program: "relro", toolchain: glibc, short: true,
 		design: []string{"writable again: EPERM", "executable: EACCES", "gone: EPERM"}},
+	{name: "jit", program: "jit", toolchain: both, args: []string{"private", "shared", "budget", "never", "wish"}, flags: []string{"--jit", "1M"}, short: true,
+		machines: anyType, design: append([]string{
+			"pages granted: 256", "one more: ENOMEM", "one more, shared: ENOMEM", "one more by mmap: ENOMEM", "growth: ENOMEM",
+			"unused, not unmapped: ENOMEM", "three unmapped, again: 3", "a view of it: ENOMEM", "more at once: ENOMEM"},
+			append(neverRuns[:len(neverRuns):len(neverRuns)], "MDWE 0")...)},
+	{name: "jit-none", program: "jit", toolchain: both, args: []string{"refused", "never", "wish"}, short: true, design: append([]string{
+		"private RWX: EACCES", "private RX: EACCES", "private X: EACCES", "private RW, then RX: EACCES", "private RW, then RWX: EACCES",
+		"private none, then RX: EACCES", "private moved, then RX: EACCES", "private reserved, then RX: EACCES", "private over it: EACCES",
+		"shared RWX: EACCES", "shared RX: EACCES", "shared X: EACCES", "shared RW, then RX: EACCES", "shared RW, then RWX: EACCES",
+		"shared none, then RX: EACCES", "shared moved, then RX: EACCES", "shared reserved, then RX: EACCES", "shared over it: EACCES"},
+		append(neverRuns[:len(neverRuns):len(neverRuns)], "MDWE 1")...)},
 	{name: "sockets", program: "sockets", toolchain: both, short: true, machines: anyType},
 	{name: "fetch", program: "fetch", toolchain: musl, fetch: true, machines: anyType, short: true},
 	{name: "clocks", program: "clocks", toolchain: both, env: []string{"REFERENCE_TIME=now"}, short: true},
@@ -122,6 +133,14 @@ var tests = []test{
 	{name: "hostile-frame-kernel", program: "hostile", args: []string{"frame", "6"}, status: 139, cpus: two, short: true},
 	{name: "hostile-frame-noncanonical", program: "hostile", args: []string{"frame", "9"}, status: 139, cpus: two},
 	{name: "hostile-clone", program: "hostile", args: []string{"clone"}, status: 139, cpus: two, short: true},
+}
+
+// neverRuns are the answers of jit.c about what no budget is for.
+var neverRuns = []string{
+	"memfd, mapped twice: EACCES", "memfd, privately: EACCES", "memfd, then X: EACCES", "memfd, read and then X: EACCES",
+	"file in /tmp, mapped twice: EACCES", "file in /tmp, privately: EACCES", "file in /tmp, then X: EACCES", "file in /tmp, read and then X: EACCES",
+	"file in /dev/shm, mapped twice: EACCES", "file in /dev/shm, privately: EACCES", "file in /dev/shm, then X: EACCES", "file in /dev/shm, read and then X: EACCES",
+	"stack: EACCES", "data: EACCES", "bss: EACCES", "heap: EACCES", "MAP_GROWSDOWN: EACCES", "text RWX: EACCES", "text RW: EACCES",
 }
 
 // pointsDesign are the answers of points.c, in its order.

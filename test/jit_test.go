@@ -1,0 +1,70 @@
+package skerrytest
+
+import (
+	"bytes"
+	"context"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"skerry/test/harness"
+)
+
+// TestJIT: what the user is told about memory that may not become executable, and
+// that an image carries how much may.
+func TestJIT(t *testing.T) {
+	b, err := builder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	path, err := b.Build(ctx, harness.Musl, "jit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slot(t)
+	skerry := skerryCommand(t)
+	run := func(args ...string) (stdout, stderr string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		cmd := exec.CommandContext(ctx, skerry, args...)
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		if err := cmd.Run(); err != nil {
+			t.Fatalf("%q: %v; %s", args, err, errs.String())
+		}
+		return out.String(), errs.String()
+	}
+	const (
+		needs  = "skerry: refused to make 4 KiB of memory executable (W^X): the program seems to have a JIT compiler: --jit 64M, or switch it off (node --jitless, opcache.jit=off, pcre.jit=0 and the like)\n"
+		used   = "skerry: refused to make 4 KiB more of memory executable: 1 MiB of the 1 MiB of --jit are in use: --jit 2M\n"
+		double = `skerry: refused to map "/memfd:jit (deleted)" executable (W^X): a file in memory is data: `
+	)
+	image := filepath.Join(t.TempDir(), "jit.img")
+	run("build", "--jit", "1M", "-o", image, path, "private", "budget")
+	for _, c := range []struct {
+		args []string
+		want []string // parts of stderr, a line each
+	}{
+		{[]string{path, "refused", "wish"}, []string{needs}},
+		{[]string{path, "never"}, []string{double}},
+		{[]string{"--no-jit", path, "refused"}, []string{needs}},
+		{[]string{"--jit", "64M", path, "private", "shared"}, nil},
+		{[]string{image}, []string{used}},
+		{[]string{image, "private"}, nil},
+		{[]string{"--no-jit", image, "refused"}, []string{needs}},
+	} {
+		_, stderr := run(append([]string{"run"}, c.args...)...)
+		lines := strings.SplitAfter(stderr, "\n")
+		lines = lines[:len(lines)-1]
+		ok := len(lines) == len(c.want)
+		for i := 0; ok && i < len(lines); i++ {
+			ok = strings.HasPrefix(lines[i], c.want[i])
+		}
+		if !ok {
+			t.Errorf("%q: told %q, want %q", c.args, lines, c.want)
+		}
+	}
+}
