@@ -9,11 +9,14 @@ import (
 	"skerry/kernel/mm"
 )
 
+// jitNote is a note of the table.
+const jitNote = "PROT_EXEC for written memory within `--jit` only: else EACCES, or ENOMEM beyond it"
+
 var memoryCalls = []entry{
-	{abi.SYS_MMAP, sysMmap, ""},
+	{abi.SYS_MMAP, sysMmap, jitNote},
 	{abi.SYS_MUNMAP, sysMunmap, ""},
-	{abi.SYS_MPROTECT, sysMprotect, ""},
-	{abi.SYS_MREMAP, sysMremap, ""},
+	{abi.SYS_MPROTECT, sysMprotect, jitNote},
+	{abi.SYS_MREMAP, sysMremap, "growth of memory that may become executable counts for `--jit`"},
 	{abi.SYS_MADVISE, sysMadvise, "MADV_FREE frees at once; no KSM, no MADV_COLLAPSE"},
 	{abi.SYS_BRK, sysBrk, ""},
 	{abi.SYS_MSYNC, sysMsync, ""},

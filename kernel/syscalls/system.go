@@ -18,7 +18,7 @@ var systemCalls = []entry{
 	{abi.SYS_GETRLIMIT, sysGetrlimit, ""},
 	{abi.SYS_SETRLIMIT, sysSetrlimit, ""},
 	{abi.SYS_PRLIMIT64, sysPrlimit, ""},
-	{abi.SYS_PRCTL, sysPrctl, ""},
+	{abi.SYS_PRCTL, sysPrctl, "PR_GET_MDWE answers PR_MDWE_REFUSE_EXEC_GAIN without `--jit`"},
 	{abi.SYS_GETPRIORITY, sysGetpriority, ""},
 	{abi.SYS_SETPRIORITY, sysSetpriority, "kept and answered; it changes no scheduling"},
 	{abi.SYS_SECCOMP, sysSeccomp, "no filter is accepted (EINVAL), so none is believed to work; no action is available"},
