@@ -140,7 +140,7 @@ var neverRuns = []string{
 	"memfd, mapped twice: EACCES", "memfd, privately: EACCES", "memfd, then X: EACCES", "memfd, read and then X: EACCES",
 	"file in /tmp, mapped twice: EACCES", "file in /tmp, privately: EACCES", "file in /tmp, then X: EACCES", "file in /tmp, read and then X: EACCES",
 	"file in /dev/shm, mapped twice: EACCES", "file in /dev/shm, privately: EACCES", "file in /dev/shm, then X: EACCES", "file in /dev/shm, read and then X: EACCES",
-	"stack: EACCES", "data: EACCES", "bss: EACCES", "heap: EACCES", "MAP_GROWSDOWN: EACCES", "text RWX: EACCES", "text RW: EACCES",
+	"stack: EACCES", "data: EACCES", "bss: EACCES", "heap: EACCES", "MAP_STACK: EACCES", "MAP_GROWSDOWN: EACCES", "text RWX: EACCES", "text RW: EACCES",
 }
 
 // pointsDesign are the answers of points.c, in its order.

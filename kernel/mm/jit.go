@@ -6,11 +6,12 @@ package mm
 // reserve far more than they use, without access, before they ask. Memory that
 // may become executable has vmMayExec from birth, like text, and only while there
 // is a budget at all: private and shared anonymous memory, but the heap (brk),
-// stacks and a program's own data. The first grant of PROT_EXEC marks the range
-// with vmJIT and takes its pages from the budget; the mark goes where the range
-// goes, survives every later protection, and ends when the range is unmapped. So
-// at no time can more than the budget's bytes be such that the program wrote them
-// and they run. A second view of shared memory counts a second time.
+// stacks (the first one, MAP_GROWSDOWN and MAP_STACK) and a program's own data.
+// The first grant of PROT_EXEC marks the range with vmJIT and takes its pages from
+// the budget; the mark goes where the range goes, survives every later protection,
+// and ends when the range is unmapped. So at no time can more than the budget's
+// bytes be such that the program wrote them and they run. A second view of shared
+// memory counts a second time.
 //
 // Without a budget the answer is EACCES, as of a kernel that never allows it
 // (SELinux' execmem, PR_SET_MDWE), which runtimes that can do without a compiler

@@ -93,6 +93,9 @@ func TestJITKinds(t *testing.T) {
 		t.Fatalf("denial %+v", d)
 	}
 	w.is("MAP_GROWSDOWN X", w.mmap(wxT, 2, rwx, anonPrivate|mapGrowsDown, nil), abi.EACCES)
+	w.is("MAP_STACK X", w.mmap(wxT, 2, rwx, anonPrivate|mapStack, nil), abi.EACCES)
+	w.is("MAP_STACK", w.mmap(wxT, 2, rw, anonPrivate|mapStack, nil), abi.OK)
+	w.is("then X", w.Mprotect(wxT, wxN, rx), abi.EACCES)
 	must(t, "stack", w.MapStack(wxU+8<<20, 4*pageSize))
 	w.is("stack X", w.Mprotect(wxU+8<<20-2*pageSize, pageSize, rx), abi.EACCES)
 	w.InitBrk(wxU)

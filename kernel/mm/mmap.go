@@ -125,7 +125,7 @@ func (s *Space) prepare(r *Request) (m mapping, e abi.Errno) {
 	}
 	switch e = s.firstGrant(&m.flags, m.prot, r.File == nil); {
 	case e != abi.OK:
-		m.denied = s.execRule(m.flags, r.File == nil)
+		m.denied = s.execRule(m.flags, r.File == nil && r.Flags&mapStack == 0)
 	case s.gainsExec(m.prot, m.prot):
 		m.denied, e = RuleExecGain, abi.EACCES
 	}
@@ -213,7 +213,7 @@ func (s *Space) prepareAnon(r *Request, m *mapping) abi.Errno {
 	default:
 		return abi.EINVAL
 	}
-	if s.budget() != 0 && jitKind(m.flags) {
+	if s.budget() != 0 && jitKind(m.flags) && r.Flags&mapStack == 0 {
 		m.flags |= vmMayExec
 	}
 	return abi.OK

@@ -239,6 +239,7 @@ static void never(void)
 	heap = (char *)(((uintptr_t)heap + PAGE - 1) & -PAGE);
 	CHECK(syscall(SYS_brk, heap + 2 * PAGE) >= 0);
 	say("DESIGN heap: %s", errno_of(mprotect(heap, PAGE, RWX)));
+	say("DESIGN MAP_STACK: %s", errno_of(mmap(NULL, PAGE, RWX, ANON | MAP_STACK, -1, 0) == MAP_FAILED));
 	say("DESIGN MAP_GROWSDOWN: %s", errno_of(mmap(NULL, PAGE, RWX, ANON | MAP_GROWSDOWN, -1, 0) == MAP_FAILED));
 	// Its own code: a change makes a copy that never runs.
 	say("DESIGN text RWX: %s", errno_of(mprotect(text_page, PAGE, RWX)));
