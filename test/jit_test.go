@@ -12,8 +12,8 @@ import (
 	"skerry/test/harness"
 )
 
-// TestJIT: what the user is told about memory that may not become executable, and
-// that an image carries how much may.
+// TestJIT: what the user is told about memory that may not become executable, that
+// an image carries how much may, and that no system call comes from there.
 func TestJIT(t *testing.T) {
 	b, err := builder()
 	if err != nil {
@@ -37,6 +37,18 @@ func TestJIT(t *testing.T) {
 		}
 		return out.String(), errs.String()
 	}
+	// A system call of written code ends the machine.
+	for _, c := range []string{"from-private", "from-shared", "from-thread", "from-last"} {
+		var out, errs bytes.Buffer
+		cmd := exec.CommandContext(ctx, skerry, "run", "--jit", "64K", "--cpus", "2", path, c)
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		cmd.Run() // the status is what counts
+		if status := cmd.ProcessState.ExitCode(); status != 121 || out.String() != "case "+c+"\nabout to call\n" ||
+			!strings.HasPrefix(errs.String(), "skerry: ended by policy: a system call (getpid) at 0x") || strings.Count(errs.String(), "\n") != 1 {
+			t.Errorf("%s: status %d, stdout %q, stderr %q", c, status, out.String(), errs.String())
+		}
+	}
+
 	const (
 		needs  = "skerry: refused to make 4 KiB of memory executable (W^X): the program seems to have a JIT compiler: --jit 64M, or switch it off (node --jitless, opcache.jit=off, pcre.jit=0 and the like)\n"
 		used   = "skerry: refused to make 4 KiB more of memory executable: 1 MiB of the 1 MiB of --jit are in use: --jit 2M\n"

@@ -81,6 +81,8 @@ func (m *Machine) onExit(s task.Status) {
 	switch {
 	case s.OOM:
 		e = &bootrec.Exit{Reason: bootrec.OutOfMemory, Message: m.memoryMessage()}
+	case s.Origin:
+		e = &bootrec.Exit{Reason: bootrec.Policy, Message: originMessage(s.Thread)}
 	case s.Signal != 0:
 		e = &bootrec.Exit{Reason: bootrec.Signaled, Signal: int(s.Signal), Message: m.signalMessage(&s)}
 	}

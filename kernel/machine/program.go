@@ -140,6 +140,12 @@ func (m *Machine) load(p *task.Process, fs *vfs.Context) *loader.Error {
 	if err := (mmspace.Space{Space: p.MM}).Load(plan, &layout, m.VDSO, stack); err != nil {
 		return err
 	}
+	// Libraries make the calls of a dynamic program, itself those of a static one.
+	ranges := [2][2]uintptr{{layout.TextStart, layout.TextEnd}, {plan.FixedLo, plan.FixedHi}}
+	if plan.FixedHi != 0 && plan.Interp == "" {
+		ranges[0], ranges[1] = ranges[1], ranges[0]
+	}
+	task.SetOrigins(ranges)
 	t, e := p.NewThread()
 	if e != abi.OK {
 		return &loader.Error{Status: loader.StatusCannotRun, Errno: e, Text: "cannot be started: no memory for its first thread: give the machine more (-m)"}

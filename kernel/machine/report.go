@@ -3,6 +3,7 @@ package machine
 import (
 	"strconv"
 
+	"skerry/kernel/abi"
 	"skerry/kernel/task"
 )
 
@@ -17,6 +18,17 @@ func signalName(s task.Signal) string {
 		return signalNames[s]
 	}
 	return "signal " + strconv.Itoa(int(s))
+}
+
+// originMessage says which system call ended the program by where it came from.
+func originMessage(t *task.Thread) string {
+	r := &t.Ctx.Regs
+	name := "number " + strconv.FormatUint(r.AX, 10)
+	if c := abi.Lookup(int(r.AX)); c != nil {
+		name = c.Name
+	}
+	return "ended by policy: a system call (" + name + ") at " + place(task.The.MM, r.RIP) + " in thread " + strconv.Itoa(int(t.TID)) +
+		", from memory that the program made executable: only code of the image may make system calls (single process)"
 }
 
 // signalMessage says what a fatal signal was about: for a fault the address and

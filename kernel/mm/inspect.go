@@ -72,6 +72,16 @@ func (s *Space) Find(addr uintptr) (Info, bool) {
 	return m, ok && m.Start <= addr
 }
 
+// ImageCode reports whether addr lies in memory that is executable and has a file
+// of the image or the kernel's own pages (the vDSO) behind it.
+func (s *Space) ImageCode(addr uintptr) bool {
+	s.mu.RLock()
+	v := s.lookup(addr)
+	ok := v != nil && v.prot&protExec != 0 && !v.memory()
+	s.mu.RUnlock()
+	return ok
+}
+
 // Usage is what a range has in memory, in bytes, as /proc/self/smaps counts.
 type Usage struct {
 	Rss                 uint64

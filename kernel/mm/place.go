@@ -7,10 +7,11 @@ func (s *Space) vacant(addr, n uintptr) bool {
 	return next == nil || addr+n <= next.edge()
 }
 
-// inText reports whether a range touches the text window.
+// inText reports whether a range touches the text window, or the code of a program
+// that is linked at a fixed address.
 func (s *Space) inText(addr, n uintptr) bool {
 	l := &s.layout
-	return addr < l.TextEnd && addr+n > l.TextStart
+	return addr < l.TextEnd && addr+n > l.TextStart || addr < l.FixedEnd && addr+n > l.FixedStart
 }
 
 // place chooses an address for a mapping, or 0: the hint if it is free, else as

@@ -79,6 +79,9 @@ type Layout struct {
 	// TextStart and TextEnd bound the text window: mappings of executable files
 	// whose place the program leaves open go there and nothing else does.
 	TextStart, TextEnd uintptr
+	// FixedStart and FixedEnd bound the code of a program that is linked at a
+	// fixed address. Nothing else becomes executable there, either.
+	FixedStart, FixedEnd uintptr
 }
 
 // Space is the program's address space. See the package comment for its locks.

@@ -52,6 +52,9 @@ var Hold func()
 func (t *Thread) syscall() {
 	r := &t.Ctx.Regs
 	nr := r.AX
+	if uintptr(r.RIP)-origins[0].start > origins[0].size && t.foreign() {
+		return
+	}
 	if tracing || nr >= MaxCall || Calls[nr&(MaxCall-1)] == nil {
 		t.slowSyscall(nr)
 		return

@@ -77,6 +77,9 @@ type Status struct {
 	Thread *Thread
 	// OOM says that memory ran out.
 	OOM bool
+	// Origin says that Thread made a system call from memory that is not the
+	// image's code; see SetOrigins.
+	Origin bool
 }
 
 // Limits are soft and hard limits by RLIMIT_ number.

@@ -303,7 +303,7 @@ static void kernel_addresses(void)
 	char *last = mmap((void *)0x7fffffffe000, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	if (last == (void *)0x7fffffffe000) {
 		memcpy(last + PAGE - 2, "\x0f\x05", 2); // syscall; what follows is not there
-		TRY("syscall at the end of user space", __asm__ volatile("movl $39, %%eax\njmp *%0" ::"r"(last + PAGE - 2) : "rax", "rcx", "r11", "memory"));
+		TRY("DESIGN syscall at the end of user space", __asm__ volatile("movl $39, %%eax\njmp *%0" ::"r"(last + PAGE - 2) : "rax", "rcx", "r11", "memory"));
 		munmap(last, PAGE);
 	} else {
 		say("DESIGN last page: %s", last == MAP_FAILED ? t_errno(errno) : "elsewhere");

@@ -197,6 +197,65 @@ static void budget(void)
 	say("DESIGN more at once: %s", errno_of(mmap(NULL, 257 * PAGE, RWX, ANON, -1, 0) == MAP_FAILED));
 }
 
+// emit_getpid writes a function that makes a system call.
+static void emit_getpid(volatile unsigned char *p)
+{
+	emit(p, SYS_getpid);
+	p[5] = 0x0f, p[6] = 0x05, p[7] = 0xc3; // syscall; ret
+}
+
+// through_libc: written code may call what makes system calls.
+static void through_libc(void)
+{
+	unsigned char *p = map(NULL, 1, RWX, ANON);
+	p[0] = 0x48, p[1] = 0xb8; // mov rax, imm64
+	unsigned (*f)(void) = (unsigned (*)(void))getpid;
+	memcpy(p + 2, &f, 8);
+	p[10] = 0xff, p[11] = 0xe0; // jmp rax
+	CHECK((pid_t)((unsigned (*)(void))p)() == getpid());
+	munmap(p, PAGE);
+}
+
+// The rest ends the program on Skerry: system calls of written code, from private
+// and from shared memory, in a thread, at the very end of user space.
+static void from(unsigned char *p)
+{
+	emit_getpid(p);
+	say("about to call");
+	say("DESIGN it was served: %s", call(p));
+}
+
+static void from_private(void) { from(map(NULL, 1, RWX, ANON)); }
+static void from_shared(void) { from(map(NULL, 1, RWX, SHARED)); }
+
+static void *in_thread(void *p)
+{
+	call(p);
+	say("DESIGN a thread was served");
+	return NULL;
+}
+
+static void from_thread(void)
+{
+	unsigned char *p = map(NULL, 1, RWX, ANON);
+	emit_getpid(p);
+	say("about to call");
+	pthread_join(go(in_thread, p), NULL);
+}
+
+static void from_last(void)
+{
+	unsigned char *p = mmap((void *)0x7fffffffe000, PAGE, RWX, ANON | MAP_FIXED_NOREPLACE, -1, 0);
+	if (p != (void *)0x7fffffffe000) {
+		say("DESIGN last page: %s", errno_of(1));
+		return;
+	}
+	emit(p + PAGE - 7, SYS_getpid);
+	p[PAGE - 2] = 0x0f, p[PAGE - 1] = 0x05;
+	say("about to call");
+	say("DESIGN it was served: %s", call(p + PAGE - 7));
+}
+
 static char data_page[2 * PAGE] __attribute__((aligned(PAGE))) = {1};
 static char bss_page[2 * PAGE] __attribute__((aligned(PAGE)));
 
@@ -285,5 +344,6 @@ static void wish(void)
 	SHOW((long)mmap(NULL, PAGE, RWX, ANON, -1, 0));
 }
 
-static const struct t_case cases[] = {{"private", compile_private}, {"shared", compile_shared}, {"budget", budget}, {"refused", refused}, {"never", never}, {"wish", wish}};
+static const struct t_case cases[] = {{"private", compile_private}, {"shared", compile_shared}, {"budget", budget}, {"refused", refused}, {"never", never},
+	{"through-libc", through_libc}, {"wish", wish}, {"from-private", from_private}, {"from-shared", from_shared}, {"from-thread", from_thread}, {"from-last", from_last}};
 T_MAIN(cases)

@@ -122,7 +122,8 @@ func NewVDSO() (v VDSO, e abi.Errno) {
 //
 // The vDSO's frames go in as they are; Data stays writable for the kernel.
 func (s Space) Load(p *loader.Plan, l *loader.Layout, v VDSO, st *loader.Stack) *loader.Error {
-	s.SetLayout(mm.Layout{MmapBase: l.MmapBase, TextStart: l.TextStart, TextEnd: l.TextEnd})
+	s.SetLayout(mm.Layout{MmapBase: l.MmapBase, TextStart: l.TextStart, TextEnd: l.TextEnd,
+		FixedStart: p.FixedLo, FixedEnd: p.FixedHi})
 	s.InitBrk(l.Brk)
 	if e := p.Apply(s); e != nil {
 		return e

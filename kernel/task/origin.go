@@ -1,0 +1,42 @@
+package task
+
+// origin is a range of addresses at which a SYSCALL instruction may stand, as the
+// return addresses of such instructions: start is the first one's, size the
+// distance to the last one's.
+type origin struct{ start, size uintptr }
+
+// origins are the two ranges in which nothing becomes executable but code of the
+// image and the vDSO. Until SetOrigins says where they are, the first holds
+// everything. Constant while threads run.
+var origins = [2]origin{{0, ^uintptr(0)}, {nowhere, 0}}
+
+// nowhere is an address that no instruction returns to: it is not canonical.
+const nowhere = 1 << 63
+
+// syscallSize is the size of the SYSCALL instruction in bytes (Intel SDM vol. 2).
+const syscallSize = 2
+
+// SetOrigins names the ranges [start, end) whose system calls are served without a
+// look at the mapping that they come from; the first is tried first, an empty one
+// is never met. Once, before the first thread runs.
+func SetOrigins(ranges [2][2]uintptr) {
+	for i, r := range ranges {
+		origins[i] = origin{nowhere, 0}
+		if r[1] >= r[0]+syscallSize {
+			origins[i] = origin{r[0] + syscallSize, r[1] - r[0] - syscallSize}
+		}
+	}
+}
+
+// foreign decides about a system call from outside of the first range: it must come
+// from code of the image wherever that is mapped. If it does not, someone has
+// written the code and made it run, out of the JIT budget, and the program ends:
+// no program does this by itself, so there is no error number for it.
+func (t *Thread) foreign() bool {
+	rip := uintptr(t.Ctx.Regs.RIP)
+	if rip-origins[1].start <= origins[1].size || t.Proc.MM.ImageCode(rip-syscallSize) {
+		return false
+	}
+	t.Proc.end(Status{Signal: SIGSYS, Thread: t, Origin: true})
+	return true
+}
