@@ -263,14 +263,17 @@ func (s *Space) account(v *vma, sign uint64) {
 	n := v.pages() * sign
 	s.total.Add(n)
 	s.data.Add(v.dataPages() * sign)
+	if v.prot&protExec != 0 {
+		s.exec.Add(n)
+	}
+	if v.flags&(vmLocked|vmGrowsDown|vmJIT) == 0 {
+		return
+	}
 	if v.flags&vmLocked != 0 {
 		s.locked.Add(n)
 	}
 	if v.flags&vmGrowsDown != 0 {
 		s.stack.Add(n)
-	}
-	if v.prot&protExec != 0 {
-		s.exec.Add(n)
 	}
 	if v.flags&vmJIT != 0 {
 		s.jit.Add(n)

@@ -52,10 +52,7 @@ var Hold func()
 func (t *Thread) syscall() {
 	r := &t.Ctx.Regs
 	nr := r.AX
-	if uintptr(r.RIP)-origins[0].start > origins[0].size && t.foreign() {
-		return
-	}
-	if tracing || nr >= MaxCall || Calls[nr&(MaxCall-1)] == nil {
+	if uintptr(r.RIP)-near.start > near.size || nr >= MaxCall || Calls[nr&(MaxCall-1)] == nil {
 		t.slowSyscall(nr)
 		return
 	}
@@ -89,10 +86,17 @@ var NotThere func(number uint64, e abi.Errno)
 var tracing bool
 
 // SetTracing makes every call go through Trace.
-func SetTracing() { tracing = true }
+func SetTracing() {
+	tracing = true
+	near = origin{nowhere, 0}
+}
 
-// slowSyscall serves calls without a handler and traced calls.
+// slowSyscall serves calls from elsewhere than near, calls without a handler and
+// traced calls.
 func (t *Thread) slowSyscall(nr uint64) {
+	if t.foreign() {
+		return
+	}
 	a := t.Args()
 	if tracing {
 		Trace.Enter(t, nr, &a)

@@ -7,8 +7,15 @@ type origin struct{ start, size uintptr }
 
 // origins are the two ranges in which nothing becomes executable but code of the
 // image and the vDSO. Until SetOrigins says where they are, the first holds
-// everything. Constant while threads run.
+// everything. Constant while threads run, like near.
 var origins = [2]origin{{0, ^uintptr(0)}, {nowhere, 0}}
+
+// near is the range from which calls are served at once: the first of origins, or
+// nothing when calls are traced.
+var near = origins[0]
+
+// has reports whether a call that returns to rip comes from the range.
+func (o *origin) has(rip uintptr) bool { return rip-o.start <= o.size }
 
 // nowhere is an address that no instruction returns to: it is not canonical.
 const nowhere = 1 << 63
@@ -26,15 +33,18 @@ func SetOrigins(ranges [2][2]uintptr) {
 			origins[i] = origin{r[0] + syscallSize, r[1] - r[0] - syscallSize}
 		}
 	}
+	if !tracing {
+		near = origins[0]
+	}
 }
 
-// foreign decides about a system call from outside of the first range: it must come
-// from code of the image wherever that is mapped. If it does not, someone has
-// written the code and made it run, out of the JIT budget, and the program ends:
-// no program does this by itself, so there is no error number for it.
+// foreign decides about a system call: it must come from code of the image,
+// wherever that is mapped. If it does not, someone has written the code and made it
+// run, out of the JIT budget, and the program ends: no program does this by itself,
+// so there is no error number for it.
 func (t *Thread) foreign() bool {
 	rip := uintptr(t.Ctx.Regs.RIP)
-	if rip-origins[1].start <= origins[1].size || t.Proc.MM.ImageCode(rip-syscallSize) {
+	if origins[0].has(rip) || origins[1].has(rip) || t.Proc.MM.ImageCode(rip-syscallSize) {
 		return false
 	}
 	t.Proc.end(Status{Signal: SIGSYS, Thread: t, Origin: true})

@@ -29,8 +29,8 @@ func TestOrigin(t *testing.T) {
 	want(t, "vDSO", space.MapSpecial(vdso, []frame.PFN{page}, true, "[vdso]"), abi.OK)
 
 	const nr = MaxCall - 1
-	oldCall, oldOrigins := Calls[nr], origins
-	defer func() { Calls[nr], origins = oldCall, oldOrigins }()
+	oldCall, oldOrigins, oldNear, oldTrace := Calls[nr], origins, near, Trace
+	defer func() { Calls[nr], origins, near, Trace, tracing = oldCall, oldOrigins, oldNear, oldTrace, false }()
 	Calls[nr] = func(*Thread, uintptr, uintptr, uintptr, uintptr, uintptr, uintptr) (uintptr, abi.Errno) {
 		return 77, abi.OK
 	}
@@ -55,7 +55,13 @@ func TestOrigin(t *testing.T) {
 		t.Error("a call is refused before the ranges are known")
 	}
 	a, b := [2]uintptr{0x160000000000, 0x3e0000000000}, [2]uintptr{0x401000, 0x402000}
-	for i, ranges := range [][2][2]uintptr{{a, b}, {b, a}, {a, {}}, {{}, a}, {a, {8, 9}}} {
+	traced := 0
+	Trace.Enter = func(*Thread, uint64, *[6]uintptr) { traced++ }
+	Trace.Exit = func(*Thread, uint64, *[6]uintptr, uintptr, abi.Errno) {}
+	for i, ranges := range [][2][2]uintptr{{a, b}, {b, a}, {a, {}}, {{}, a}, {a, {8, 9}}, {a, b}} {
+		if i == 5 {
+			SetTracing()
+		}
 		SetOrigins(ranges)
 		fixed := ranges[0] == b || ranges[1] == b
 		for rip, ok := range map[uint64]bool{
@@ -68,5 +74,8 @@ func TestOrigin(t *testing.T) {
 				t.Errorf("%d: a call that returns to %#x: served %v", i, rip, !ok)
 			}
 		}
+	}
+	if traced != 7 {
+		t.Errorf("%d calls were traced", traced)
 	}
 }
