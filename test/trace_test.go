@@ -79,7 +79,7 @@ int main(int c, char **v)
 	if out, _, status := run("run", "./prog", conf, module); status != 1 || out != "no configuration\n" {
 		t.Fatalf("without: %q, status %d", out, status)
 	}
-	out, errs, status := run("trace", "--for", "60s", "-o", config, "./prog", conf, module)
+	out, errs, status := run("trace", "--for", "60s", "--jit", "1M", "-o", config, "./prog", conf, module)
 	if status != 0 || !strings.HasSuffix(out, "configured 42\n") {
 		t.Fatalf("trace: %q, %s, status %d", out, errs, status)
 	}
@@ -92,7 +92,7 @@ int main(int c, char **v)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"exact = true", `"` + module + `"`, `"` + conf + ":" + conf + `"`, `"7070"`} {
+	for _, want := range []string{"exact = true", `jit = "1M"`, `"` + module + `"`, `"` + conf + ":" + conf + `"`, `"7070"`} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the configuration lacks %s:\n%s", want, text)
 		}

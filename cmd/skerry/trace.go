@@ -296,6 +296,12 @@ func learnedConfig(s *settings, l *image.Learned, p *profile.Profile, program st
 	if s.cpus != newSettings().cpus {
 		fmt.Fprintf(&b, "cpus = %d\n", s.cpus)
 	}
+	switch {
+	case s.noJIT:
+		b.WriteString("no-jit = true\n")
+	case s.jit != 0:
+		fmt.Fprintf(&b, "jit = %s\n", quoted(s.jit.String()))
+	}
 	if s.workdir != "" {
 		fmt.Fprintf(&b, "workdir = %s\n", quoted(s.workdir))
 	}
