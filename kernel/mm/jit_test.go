@@ -123,6 +123,24 @@ func TestJITKinds(t *testing.T) {
 	w.is("moved there", e, abi.OK)
 	w.used("moved there", 0)
 	w.is("then X", w.Mprotect(wxT, wxN, rx), abi.EACCES)
+	// Nor does it grow into the window, of text or of a fixed program.
+	must(t, "munmap", w.Munmap(wxT, wxN))
+	for _, l := range []Layout{{TextStart: wxT, TextEnd: wxU}, {FixedStart: wxT, FixedEnd: wxT + pageSize}} {
+		l.MmapBase = wxT + 1<<30
+		w.SetLayout(l)
+		for _, prot := range []uint32{rwx, rw} {
+			a = w.anon(wxT-pageSize, pageSize, prot)
+			_, e = w.Mremap(a, pageSize, 3*pageSize, 0, 0)
+			w.is("grown in place", e, abi.ENOMEM)
+			to, e := w.Mremap(a, pageSize, 3*pageSize, mremapMayMove, 0)
+			w.is("grown elsewhere", e, abi.OK)
+			if w.inText(to, 3*pageSize) {
+				t.Fatalf("grown to %#x, in the window", to)
+			}
+			w.is("then X", w.Mprotect(to, 3*pageSize, rx), abi.OK)
+			must(t, "munmap", w.Munmap(to, 3*pageSize))
+		}
+	}
 	w.end()
 }
 

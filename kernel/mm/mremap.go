@@ -184,6 +184,9 @@ func (s *Space) extend(v *vma, m *remap) bool {
 	if m.addr+m.oldLen != v.end || end > Highest || end < m.addr || !s.vacant(v.end, end-v.end) {
 		return false
 	}
+	if v.file == nil && v.flags&vmMayExec != 0 && s.inText(v.end, end-v.end) {
+		return false // as for a new mapping, nothing but image code becomes executable there
+	}
 	if v.flags&(vmLocked|vmOnFault) == vmLocked {
 		m.fill = v.end
 	}
