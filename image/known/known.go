@@ -78,7 +78,10 @@ type Facts struct {
 }
 
 // programs are asked one after another; the first that knows the program answers.
-var programs []func(p *Program) *Facts
+var programs = []func(p *Program) *Facts{
+	java,
+	node,
+}
 
 // Lookup returns what is known about a program, nil if nothing is.
 func Lookup(p *Program) *Facts {
