@@ -60,7 +60,8 @@ func java(p *Program) *Facts {
 		{Host: home + "/conf", Why: "configuration of the Java runtime"},
 		{Host: home + "/conf/security", Why: "configuration of the Java runtime"},
 	}
-	f.Notes = append(f.Notes, Note{Level: Info, Text: "ProcessBuilder and Runtime.exec fail with EPERM", Point: "single process"})
+	app, _ := javaApp(p.Args)
+	f.Paths = append(f.Paths, app...)
 	return f
 }
 

@@ -26,7 +26,7 @@ var nodeBuiltins = []string{
 const (
 	v8CodePages = 256 << 20
 	v8CodeRange = 512 << 20
-	v8Workers   = 8
+	v8Workers   = 8  // at a time; --jit is for more
 	v8WholeFrom = 23 // the major version after the last that was seen to go by pages
 )
 
@@ -50,8 +50,6 @@ func node(p *Program) *Facts {
 	f := &Facts{Name: "Node.js " + strconv.Itoa(major), JIT: v8CodePages}
 	if major >= v8WholeFrom {
 		f.JIT = (1 + v8Workers) * v8CodeRange
-		f.Notes = append(f.Notes, Note{Level: Info, Text: "it makes 512 MiB executable for the main thread and for each worker thread; " +
-			"the budget is enough for 8 workers (--jit SIZE for more)"})
 	}
 	if p.Uses("libnode.so") {
 		for _, b := range nodeBuiltins {
@@ -64,7 +62,6 @@ func node(p *Program) *Facts {
 	// For --use-openssl-ca, --use-system-ca and NODE_EXTRA_CA_CERTS; without them it
 	// trusts a list of its own.
 	f.Paths = append(f.Paths, Path{Host: caBundle, Why: "CA certificates"})
-	f.Notes = append(f.Notes, Note{Level: Info, Text: "child_process and cluster answer EPERM; worker_threads work", Point: "single process"})
 	return f
 }
 
