@@ -67,15 +67,9 @@ func Serve(ctx context.Context, skerry string, p *Program) (*Server, error) {
 		args = append(append(args, p.Flags...), p.Path)
 		s.cmd = exec.CommandContext(ctx, skerry, append(args, p.Args...)...)
 	}
-	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.errs
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := s.cmd.Start(); err != nil {
+	if err := s.start(); err != nil {
 		return nil, err
 	}
-	go func() {
-		s.cmd.Wait() // its status is in ProcessState
-		close(s.done)
-	}()
 	deadline := time.After(p.Timeout)
 	for !bytes.Contains([]byte(s.out.String()), []byte("listening on")) {
 		select {
@@ -90,6 +84,25 @@ func Serve(ctx context.Context, skerry string, p *Program) (*Server, error) {
 		}
 	}
 	return s, nil
+}
+
+// Start starts a command as a server and does not wait for a line of it.
+func Start(cmd *exec.Cmd) (*Server, error) {
+	s := &Server{cmd: cmd, done: make(chan struct{})}
+	return s, s.start()
+}
+
+func (s *Server) start() error {
+	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.errs
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	go func() {
+		s.cmd.Wait() // its status is in ProcessState
+		close(s.done)
+	}()
+	return nil
 }
 
 // Stop sends SIGTERM and waits for the end; it returns the exit status, 128+n for
