@@ -104,3 +104,37 @@ func TestCheckGo(t *testing.T) {
 		}
 	}
 }
+
+// TestRefused builds no image of a program of a class that cannot work.
+func TestRefused(t *testing.T) {
+	file := cc(t, visibleDir(t), "postgres", "int main(void){return 0;}")
+	_, err := specOf(file, nil).Parts()
+	if Status(err) != StatusCannotRun || !strings.Contains(err.Error(), "forks a process for each connection") || !strings.HasSuffix(err.Error(), "(single process)") {
+		t.Errorf("%v", err)
+	}
+	c := specOf(file, nil).Check()
+	if c.Verdict != CannotRun || c.Status() != StatusCannotRun || !c.note("forks a process for each connection") {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestConfigurationIsRead holds that what is known reads the user's file, not one of
+// the host at the same path.
+func TestConfigurationIsRead(t *testing.T) {
+	dir := visibleDir(t)
+	file := cc(t, dir, "nginx", "int main(void){return 0;}")
+	put(t, dir, "nginx.conf", []byte("error_log stderr;\n"), 0o644)
+	other := put(t, dir, "mine.conf", []byte("daemon off; master_process off;\n"), 0o644)
+	conf := filepath.Join(dir, "nginx.conf")
+	args := func(s *BuildSpec) { s.Args = []string{"-c", conf} }
+	if c := specOf(file, args).Check(); !c.note("its master starts workers") {
+		t.Errorf("%+v", c)
+	}
+	c := specOf(file, func(s *BuildSpec) {
+		args(s)
+		s.Copies = []Copy{{other, conf, false}}
+	}).Check()
+	if c.Verdict != OK {
+		t.Errorf("%+v", c)
+	}
+}

@@ -3,6 +3,7 @@ package image
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -72,6 +73,15 @@ func (s *BuildSpec) Parts() (Parts, error) {
 	l := s.layout()
 	if err := l.lay(s); err != nil {
 		return Parts{}, err
+	}
+	for _, n := range l.notes {
+		if n.Level == known.Refuse {
+			why := n.Text
+			if n.Point != "" {
+				why += " (" + n.Point + ")"
+			}
+			return Parts{}, cannotRun(l.name, why, "")
+		}
 	}
 	return Parts{Manifest: l.m, Kernel: s.Kernel, Root: l.t, Facts: l.facts, Notes: l.notes}, nil
 }
@@ -269,7 +279,7 @@ func (l *layout) libraries(s *BuildSpec, program string, args []string) error {
 	if err != nil {
 		return cannotRun(l.name, cause(err), "")
 	}
-	l.facts = known.Lookup(&known.Program{Path: real, Args: args, Closure: c})
+	l.facts = known.Lookup(&known.Program{Path: real, Called: path.Base(l.m.Args[0]), Args: args, Closure: c, Read: l.read})
 	if facts := l.facts; facts != nil {
 		for _, n := range facts.Libs {
 			c.AddName(n, facts.Name)
@@ -301,6 +311,33 @@ func (l *layout) libraries(s *BuildSpec, program string, args []string) error {
 		l.notes = append(l.notes, known.Note{Level: known.Warn, Text: m.By + " needs " + m.Name + ", which is not there; it cannot be loaded"})
 	}
 	return l.pack(c, l.name)
+}
+
+// read reads a file as it will be in the machine, as far as that is known: one that
+// was copied, or else the host's at the same path.
+func (l *layout) read(file string) []byte {
+	const most = 1 << 20 // bytes; it is a configuration
+	var r io.ReadCloser
+	var err error
+	if !path.IsAbs(file) {
+		return nil
+	}
+	if src := l.t.Source(l.t.Follow(path.Clean(file))); src != nil {
+		r, err = src.Open()
+	} else if !hidden(path.Clean(file)) {
+		r, err = openFile(file)
+	} else {
+		return nil
+	}
+	if err != nil {
+		return nil
+	}
+	defer r.Close()
+	b, err := io.ReadAll(io.LimitReader(r, most))
+	if err != nil {
+		return nil
+	}
+	return b
 }
 
 // workdir checks a working directory and cleans it.

@@ -239,6 +239,22 @@ func (t *Tree) Target(path string) string {
 	return n.target
 }
 
+// Source is where the content of the regular file at path comes from, nil if there
+// is none. Symbolic links are not followed.
+func (t *Tree) Source(path string) Source {
+	parts, err := split(path)
+	if err != nil {
+		return nil
+	}
+	n := t.root
+	for _, p := range parts {
+		if n = n.children[p]; n == nil {
+			return nil
+		}
+	}
+	return n.src
+}
+
 // Follow is path with the symbolic links of the directories above it followed, as
 // far as they are in the tree. What leads nowhere stays as it is.
 func (t *Tree) Follow(path string) string {

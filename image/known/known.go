@@ -20,8 +20,12 @@ import (
 
 // Program is what is to be packed.
 type Program struct {
-	Path    string   // of the ELF file on the host, links followed
-	Args    []string // what it will be given, without argv[0]; nil if not known yet
+	Path   string   // of the ELF file on the host, links followed
+	Called string   // the last part of argv[0], where a file is several programs; "" if not known
+	Args   []string // what it will be given, without argv[0]; nil if not known yet
+	// Read reads a file as it will be in the machine, by its path there: the user's,
+	// or else the host's at the same path. nil if there is none; Read may be nil.
+	Read    func(path string) []byte
 	Closure *dynlink.Closure
 }
 
@@ -32,6 +36,34 @@ func (p *Program) Name() string { return filepath.Base(p.Path) }
 func (p *Program) Uses(prefix string) bool {
 	for _, l := range p.Closure.Libraries {
 		if strings.HasPrefix(l.Name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// text is what a file will hold in the machine, "" if it is not known.
+func (p *Program) text(path string) string {
+	if p.Read == nil || path == "" {
+		return ""
+	}
+	return string(p.Read(path))
+}
+
+// after is the argument that follows the last one called name, "" if there is none.
+func (p *Program) after(name string) (value string) {
+	for i, a := range p.Args {
+		if a == name && i+1 < len(p.Args) {
+			value = p.Args[i+1]
+		}
+	}
+	return value
+}
+
+// flag reports whether an argument is name.
+func (p *Program) flag(name string) bool {
+	for _, a := range p.Args {
+		if a == name {
 			return true
 		}
 	}
@@ -81,6 +113,13 @@ type Facts struct {
 var programs = []func(p *Program) *Facts{
 	java,
 	node,
+	memcached,
+	nginx,
+	perl,
+	php,
+	redis,
+	ruby,
+	ruledOut,
 }
 
 // Lookup returns what is known about a program, nil if nothing is.
