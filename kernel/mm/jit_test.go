@@ -265,8 +265,16 @@ func TestJITRace(t *testing.T) {
 	}
 	wg.Wait()
 	t.Log(granted, "granted,", refused, "refused")
-	if refused == [4]int{} {
-		t.Error("the budget was never short")
+	// Whether the threads met at the limit depends on the host; one after another
+	// they do.
+	short := 0
+	for i := range 4 {
+		if mapAt(m, uintptr(0x7e0000000000)+uintptr(i)<<30, size, rwx) == abi.ENOMEM {
+			short++
+		}
+	}
+	if short != 1 {
+		t.Errorf("of four mappings of a third of the budget %d were refused", short)
 	}
 	if m.jitHeld != 0 {
 		t.Errorf("%d pages are still held", m.jitHeld)
