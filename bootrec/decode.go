@@ -135,6 +135,24 @@ func decodeValue(r *Record, tag Tag, data []byte) string {
 		if r.JIT = c.u64(); r.JIT == 0 {
 			return "is zero"
 		}
+	case TagTmpfs:
+		n := c.count(MaxTmpfs)
+		for i := 0; i < n && !c.bad; i++ {
+			size := c.u64()
+			r.Tmpfs = append(r.Tmpfs, Tmpfs{string(c.take(c.number())), size})
+		}
+		if n == 0 {
+			return "is empty"
+		}
+	case TagSecrets:
+		n := c.count(MaxSecrets)
+		for i := 0; i < n && !c.bad; i++ {
+			name := string(c.take(c.number()))
+			r.Secrets = append(r.Secrets, Secret{name, append([]byte(nil), c.take(c.number())...)})
+		}
+		if n == 0 {
+			return "is empty"
+		}
 	}
 	if c.bad {
 		return "is malformed"

@@ -43,6 +43,30 @@ func Encode(r *Record) ([]byte, error) {
 		// A kernel that does not know it has another rule: not to be ignored.
 		b = value(b, TagJIT, func(b []byte) []byte { return le.AppendUint64(b, r.JIT) })
 	}
+	// Who does not mount these, or does not make them, runs another program.
+	if len(r.Tmpfs) > 0 {
+		b = value(b, TagTmpfs, func(b []byte) []byte {
+			b = le.AppendUint32(b, uint32(len(r.Tmpfs)))
+			for _, t := range r.Tmpfs {
+				b = le.AppendUint64(b, t.Size)
+				b = le.AppendUint32(b, uint32(len(t.Path)))
+				b = append(b, t.Path...)
+			}
+			return b
+		})
+	}
+	if len(r.Secrets) > 0 {
+		b = value(b, TagSecrets, func(b []byte) []byte {
+			b = le.AppendUint32(b, uint32(len(r.Secrets)))
+			for _, s := range r.Secrets {
+				b = le.AppendUint32(b, uint32(len(s.Name)))
+				b = append(b, s.Name...)
+				b = le.AppendUint32(b, uint32(len(s.Data)))
+				b = append(b, s.Data...)
+			}
+			return b
+		})
+	}
 	if len(b) > MaxRecord {
 		return nil, bad(0, "arguments and environment are too long")
 	}

@@ -28,6 +28,9 @@ const (
 	MaxMTU      = 65535
 	MaxPolicy   = 512 << 10
 	MaxJIT      = 1<<47 - 4096 // bytes: all of user memory
+	MaxTmpfs    = 64
+	MaxSecrets  = 64
+	MaxSecret   = 512 << 10 // bytes of all secrets together
 )
 
 // Record is everything that the kernel has to know before it starts the program.
@@ -71,8 +74,26 @@ type Record struct {
 	// multiple of 4096. 0: none.
 	JIT uint64
 
+	// Tmpfs are file systems in memory that the program finds mounted.
+	Tmpfs []Tmpfs
+	// Secrets are files that the kernel makes below /run/secrets, in memory.
+	Secrets []Secret
+
 	// Policy is for the kernel's policy package; here it is opaque bytes.
 	Policy []byte
+}
+
+// Tmpfs is a file system in memory at an absolute, clean path. Size is the most
+// bytes that its files may take, a multiple of 4096; 0 leaves it to the kernel.
+type Tmpfs struct {
+	Path string
+	Size uint64
+}
+
+// Secret is a file below /run/secrets.
+type Secret struct {
+	Name string // one component of a path
+	Data []byte
 }
 
 // NetMode says where the network configuration comes from.
@@ -139,6 +160,8 @@ const (
 	TagDeny                    // u32 count, addresses with prefix length
 	TagPolicy                  // bytes
 	TagJIT                     // u64, not 0
+	TagTmpfs                   // u32 count, each: u64 size, u32 length, path
+	TagSecrets                 // u32 count, each: u32 length, name, u32 length, bytes
 	tagEnd
 )
 

@@ -52,7 +52,57 @@ func validate(r *Record) error {
 	if r.JIT%4096 != 0 || r.JIT > MaxJIT {
 		return bad(TagJIT, "is not a number of pages")
 	}
+	if why := checkTmpfs(r.Tmpfs); why != "" {
+		return bad(TagTmpfs, why)
+	}
+	if why := checkSecrets(r.Secrets); why != "" {
+		return bad(TagSecrets, why)
+	}
 	return validateNet(&r.Net)
+}
+
+func checkTmpfs(list []Tmpfs) string {
+	if len(list) > MaxTmpfs {
+		return "has too many entries"
+	}
+	for i, t := range list {
+		if why := checkPath(t.Path); why != "" {
+			return why
+		}
+		if t.Path == "/" {
+			return "is the root directory"
+		}
+		if t.Size%4096 != 0 || t.Size > 1<<52 {
+			return "has an impossible size"
+		}
+		for _, u := range list[:i] {
+			if u.Path == t.Path {
+				return "has a path twice"
+			}
+		}
+	}
+	return ""
+}
+
+func checkSecrets(list []Secret) string {
+	if len(list) > MaxSecrets {
+		return "has too many entries"
+	}
+	total := 0
+	for i, s := range list {
+		if s.Name == "" || s.Name == "." || s.Name == ".." || len(s.Name) > 255 || strings.ContainsAny(s.Name, "/\x00") {
+			return "has a name that is not one of a file"
+		}
+		if total += len(s.Data); total > MaxSecret {
+			return "is too long"
+		}
+		for _, u := range list[:i] {
+			if u.Name == s.Name {
+				return "has a name twice"
+			}
+		}
+	}
+	return ""
 }
 
 func validateNet(n *Net) error {

@@ -165,7 +165,7 @@ func TestData(t *testing.T) {
 	}
 	defer im.Close()
 
-	df, err := im.Data([]Copy{{site, "/srv", true}, {tool, "/etc/passwd", false}}, "")
+	df, err := im.Data([]Copy{{site, "/srv", true}, {tool, "/etc/passwd", false}}, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,11 +201,11 @@ func TestData(t *testing.T) {
 		filepath.Join(dir, "app"): "is the program", "/bin/tool": "is an executable", "/lnk/x": "/lnk is a symlink", "/etc/passwd/x": "/etc/passwd is a file",
 		"/etc": "/etc is a directory", "/tmp/x": "would be hidden", "/etc/hosts": "made by the machine",
 	} {
-		if _, err := im.Data([]Copy{{tool, guest, false}}, ""); err == nil || !strings.Contains(err.Error(), text) {
+		if _, err := im.Data([]Copy{{tool, guest, false}}, nil, ""); err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%s: %v", guest, err)
 		}
 	}
-	if _, err := im.Data([]Copy{{site, "/etc/passwd", true}}, ""); err == nil {
+	if _, err := im.Data([]Copy{{site, "/etc/passwd", true}}, nil, ""); err == nil {
 		t.Error("a directory over a file accepted")
 	}
 }

@@ -15,11 +15,11 @@ type DataFile struct {
 	Size int64 // bytes, a multiple of 4096
 }
 
-// Data writes the data image for copies into an image that is already built. It
+// Data writes the data image for copies, and empty folders, into an image that is already built. It
 // is never executable and may not replace the program, another executable, or
 // a path that the image needs to be a directory or a link. dir is where the file
 // is made, "" for the usual place.
-func (im *Image) Data(copies []Copy, dir string) (*DataFile, error) {
+func (im *Image) Data(copies []Copy, folders []string, dir string) (*DataFile, error) {
 	fsys, err := im.FS()
 	if err != nil {
 		return nil, err
@@ -45,6 +45,11 @@ func (im *Image) Data(copies []Copy, dir string) (*DataFile, error) {
 	for _, c := range copies {
 		if err := c.addTo(t, a); err != nil {
 			return nil, err
+		}
+	}
+	for _, p := range folders {
+		if err := t.Mkdir(p); err != nil {
+			return nil, failed("--tmpfs "+p, err.Error(), "name a directory")
 		}
 	}
 	f, err := unnamed(dir)

@@ -21,6 +21,7 @@ type Manifest struct {
 	Env       []string `json:"env"`     // NAME=value
 	Cwd       string   `json:"cwd"`
 	JIT       int64    `json:"jit,omitempty"` // bytes of memory that may become executable
+	Tmpfs     []Tmpfs  `json:"tmpfs,omitempty"`
 	CreatedBy string   `json:"created_by"`
 	Kernel    Kernel   `json:"kernel"`
 }
@@ -92,6 +93,19 @@ func (m *Manifest) check() error {
 	for _, s := range m.Args {
 		if strings.IndexByte(s, 0) >= 0 {
 			return errors.New("manifest: an argument holds a NUL byte")
+		}
+	}
+	if len(m.Tmpfs) > bootrec.MaxTmpfs {
+		return errors.New("manifest: too many file systems in memory")
+	}
+	for i, t := range m.Tmpfs {
+		if err := t.check(); err != nil {
+			return fmt.Errorf("manifest: tmpfs %q: %w", t.Path, err)
+		}
+		for _, u := range m.Tmpfs[:i] {
+			if u.Path == t.Path {
+				return fmt.Errorf("manifest: tmpfs %q stands twice", t.Path)
+			}
 		}
 	}
 	for _, s := range m.Env {

@@ -58,6 +58,7 @@ type BuildSpec struct {
 	// of 4096; 0 is what is known that it needs, and with NoJIT it is nothing.
 	JIT   int64
 	NoJIT bool
+	Tmpfs []Tmpfs
 	// LibraryPath is LD_LIBRARY_PATH as the program will see it.
 	LibraryPath []string
 	// Exact leaves out the files that a known program reads: what is needed is named.
@@ -149,6 +150,10 @@ func (l *layout) lay(s *BuildSpec) error {
 		if err := l.t.File(path, erofs.Bytes(text), false); err != nil && !errors.Is(err, erofs.ErrExist) {
 			return err
 		}
+	}
+	m.Tmpfs = s.Tmpfs
+	if err := l.mountPoints(s.Tmpfs, s.Copies); err != nil {
+		return err
 	}
 	// C libraries and Java look file systems up there.
 	if err := l.t.Symlink("/etc/mtab", "../proc/self/mounts"); err != nil && !errors.Is(err, erofs.ErrExist) {

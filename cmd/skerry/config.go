@@ -19,7 +19,7 @@ const configName = "skerry.toml"
 
 // pathKeys are settings whose value is a path on the host, which in the file is
 // relative to the file's folder.
-var pathKeys = map[string]bool{"env-file": true, "file": true, "dir": true, "lib": true, "log": true, "strace": true, "status-file": true, "kernel": true}
+var pathKeys = map[string]bool{"env-file": true, "file": true, "dir": true, "lib": true, "secret": true, "log": true, "strace": true, "status-file": true, "kernel": true}
 
 // rivals are flags that decide the same thing: one given as a flag wins over the
 // other in the file.
@@ -85,7 +85,11 @@ func (s *settings) readConfig(cmd *cobra.Command) error {
 		}
 		for _, v := range values {
 			if pathKeys[name] && v != "-" {
-				v = relativeTo(filepath.Dir(path), v)
+				if key, file, ok := strings.Cut(v, "="); ok && name == "secret" {
+					v = key + "=" + relativeTo(filepath.Dir(path), file)
+				} else {
+					v = relativeTo(filepath.Dir(path), v)
+				}
 			}
 			if err := f.Value.Set(v); err != nil {
 				return usage("%s: %v", path, err)
@@ -173,7 +177,7 @@ func settingValues(name string, v any, f *pflag.Flag) ([]string, error) {
 // repeatable reports whether a flag may be given more than once.
 func repeatable(f *pflag.Flag) bool {
 	switch f.Value.(type) {
-	case *publishValue, *copyValue, *envValue, *listValue:
+	case *publishValue, *copyValue, *envValue, *listValue, *tmpfsValue, *secretValue:
 		return true
 	}
 	return false

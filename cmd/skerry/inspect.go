@@ -23,6 +23,7 @@ type inspection struct {
 	Args      []string         `json:"args"`
 	EnvNames  []string         `json:"env_names"`
 	Cwd       string           `json:"cwd"`
+	Tmpfs     []image.Tmpfs    `json:"tmpfs"`
 	JIT       int64            `json:"jit"` // bytes of memory that may become executable
 	CreatedBy string           `json:"created_by"`
 	Kernel    inspectedKernel  `json:"kernel"`
@@ -81,7 +82,7 @@ func inspect(path string) (*inspection, error) {
 	m := &im.Manifest
 	return &inspection{
 		Image: path, ID: im.ID(), Size: im.Size(), Format: m.Format, Name: m.Name, Program: m.Program, Args: m.Args, EnvNames: m.EnvNames(),
-		Cwd: m.Cwd, JIT: m.JIT, CreatedBy: m.CreatedBy, Kernel: inspectedKernel{m.Kernel.Version, m.Kernel.SHA256, im.KernelSize()},
+		Cwd: m.Cwd, JIT: m.JIT, Tmpfs: m.Tmpfs, CreatedBy: m.CreatedBy, Kernel: inspectedKernel{m.Kernel.Version, m.Kernel.SHA256, im.KernelSize()},
 		RootSize: im.Root().Length, Files: files,
 	}, nil
 }
@@ -106,6 +107,9 @@ func (i *inspection) write(w io.Writer) error {
 	row("folder", "%s", shown(i.Cwd))
 	if i.JIT > 0 {
 		row("jit", "%s of memory may become executable", size(i.JIT))
+	}
+	for _, t := range i.Tmpfs {
+		row("in memory", "%s", strings.TrimPrefix(t.String(), "--tmpfs "))
 	}
 	row("kernel", "%s, %s, sha256 %s", shown(i.Kernel.Version), size(i.Kernel.Size), i.Kernel.SHA256)
 	row("root", "%s, %d files and folders", size(i.RootSize), len(i.Files))

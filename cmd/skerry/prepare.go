@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"skerry/bootrec"
 	"skerry/image"
 	"skerry/image/kernelbin"
 	"skerry/image/known"
@@ -71,6 +72,7 @@ func (a *app) prepare(ctx context.Context, s *settings, program string, args []s
 	c.Record.Program, c.Record.Hostname = im.Manifest.Program, hostname
 	c.Record.Env = s.env.over(environment(im.Manifest.Env).over(defaultEnv(hostname)))
 
+	c.Record.Secrets = s.secrets
 	c.Name = im.Manifest.Name
 	c.CPUs, c.Memory, c.Machine, c.CPU = int(s.cpus), int64(s.memory), s.machine.word, s.cpu
 	c.Network, c.HostAccess, c.Forwards = s.network.word == "user", s.hostAccess, s.publish.list
@@ -134,7 +136,13 @@ func (a *app) openImage(p *prepared, s *settings, src *image.Source, args []stri
 			return err
 		}
 	}
-	if len(s.copies) == 0 {
+	list := image.MergeTmpfs(m.Tmpfs, s.tmpfs)
+	folders, err := p.image.MissingDirs(s.tmpfs)
+	if err != nil {
+		return err
+	}
+	p.config.Record.Tmpfs = recordTmpfs(list)
+	if len(s.copies) == 0 && len(folders) == 0 {
 		return nil
 	}
 	dir := "" // without a cache, where temporary files are
@@ -143,7 +151,7 @@ func (a *app) openImage(p *prepared, s *settings, src *image.Source, args []stri
 			return err
 		}
 	}
-	data, err := p.image.Data(s.copies, dir)
+	data, err := p.image.Data(s.copies, folders, dir)
 	if err != nil {
 		return err
 	}
@@ -193,7 +201,16 @@ func (a *app) packProgram(ctx context.Context, p *prepared, s *settings, src *im
 	p.config.Record.Args = append(parts.Manifest.Args, args...)
 	p.config.Record.Cwd = parts.Manifest.Cwd
 	p.config.Record.JIT = uint64(parts.Manifest.JIT)
+	p.config.Record.Tmpfs = recordTmpfs(parts.Manifest.Tmpfs)
 	return nil
+}
+
+// recordTmpfs is a list of file systems as the boot record has it.
+func recordTmpfs(list []image.Tmpfs) (out []bootrec.Tmpfs) {
+	for _, t := range list {
+		out = append(out, bootrec.Tmpfs{Path: t.Path, Size: uint64(t.Size)})
+	}
+	return out
 }
 
 // lessJIT is the JIT budget for an image that has one of its own. Flags may only
@@ -227,7 +244,7 @@ func (a *app) tellJIT(s *settings, p *image.Parts) {
 // removes what was made for it.
 func (a *app) spec(ctx context.Context, cache *image.Cache, s *settings, src *image.Source) (spec *image.BuildSpec, done func(), err error) {
 	spec = &image.BuildSpec{Source: src, Program: src.Host, Cwd: s.workdir, Copies: s.copies, Libs: s.libs, Exact: s.exact,
-		JIT: int64(s.jit), NoJIT: s.noJIT}
+		JIT: int64(s.jit), NoJIT: s.noJIT, Tmpfs: image.MergeTmpfs(nil, s.tmpfs)}
 	for _, e := range s.env {
 		if path, ok := strings.CutPrefix(e, "LD_LIBRARY_PATH="); ok {
 			spec.LibraryPath = filepath.SplitList(path)

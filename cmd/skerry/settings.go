@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"skerry/bootrec"
 	"skerry/image"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,7 @@ type settings struct {
 	copies  []image.Copy
 	libs    []string
 	exact   bool
+	tmpfs   []image.Tmpfs
 	workdir string
 	jit     jitValue
 	noJIT   bool
@@ -39,6 +41,7 @@ type settings struct {
 	statusFile  string
 	log         string
 	strace      string
+	secrets     []bootrec.Secret
 	hostAccess  bool
 	machine     choiceValue
 	cpu         string
@@ -66,6 +69,7 @@ func (s *settings) imageFlags(f *pflag.FlagSet) {
 	f.Var(&copyValue{&s.copies, false}, "file", "copy a file into the machine; it is read-only there and does not follow changes")
 	f.Var(&copyValue{&s.copies, true}, "dir", "copy a folder into the machine; it is read-only there and does not follow changes")
 	f.Var(&listValue{&s.libs, "FILE|DIR"}, "lib", "pack a library that the program loads by name, with what it needs; or a folder to look for libraries in")
+	f.Var(&tmpfsValue{&s.tmpfs}, "tmpfs", "a writable folder in memory, which may be as large as said; what the image has there is hidden")
 	f.BoolVar(&s.exact, "exact", false, "pack the program, the libraries that it is linked with and what is named, and no files that are merely known to be read")
 	f.StringVarP(&s.workdir, "workdir", "w", "", "working directory of the program, a `DIR` in the machine (default /)")
 	f.Var(&s.jit, "jit", "let so much memory become executable, for a program that compiles at run time (default none, or what is known that it needs)")
@@ -86,6 +90,7 @@ func (s *settings) runFlags(f *pflag.FlagSet) {
 	f.Lookup("smp").Hidden = true
 	f.Var(&s.timeout, "timeout", "end the machine after this time, with status 124; the program gets TERM and the stop timeout first")
 	f.Var(&s.stopTimeout, "stop-timeout", "how long the program may take to end when it is asked to")
+	f.Var(&secretValue{&s.secrets}, "secret", "give the program a file at /run/secrets/NAME, in memory only")
 	f.BoolVar(&s.hostAccess, "host-access", false, "let the program reach this host's own loopback, as host.skerry.internal")
 	f.StringVar(&s.statusFile, "status-file", "", "write how the machine ended to `FILE`, as JSON")
 	f.StringVar(&s.log, "log", "", "write the kernel's log to `FILE`, - for stderr")

@@ -2,10 +2,13 @@ package main
 
 import (
 	"errors"
+	"io"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 
+	"skerry/bootrec"
 	"skerry/image"
 	"skerry/vmm"
 )
@@ -246,4 +249,56 @@ func (c *choiceValue) Set(s string) error {
 		}
 	}
 	return usage("--%s %s: is not one of %s", c.name, s, strings.Join(c.words, ", "))
+}
+
+// tmpfsValue collects --tmpfs; the last one for a path counts.
+type tmpfsValue struct{ list *[]image.Tmpfs }
+
+func (t *tmpfsValue) Type() string   { return "PATH[:SIZE]" }
+func (t *tmpfsValue) String() string { return "" }
+
+func (t *tmpfsValue) Set(s string) error {
+	v, err := image.ParseTmpfs(s)
+	if err != nil {
+		return usage("%v", err)
+	}
+	if *t.list = image.MergeTmpfs(*t.list, []image.Tmpfs{v}); len(*t.list) > bootrec.MaxTmpfs {
+		return usage("--tmpfs %s: is one more than the %d that a machine can have", s, bootrec.MaxTmpfs)
+	}
+	return nil
+}
+
+// secretValue collects --secret NAME=FILE and reads the files at once: they go from
+// here into the boot record, and nowhere else.
+type secretValue struct{ list *[]bootrec.Secret }
+
+func (v *secretValue) Type() string   { return "NAME=FILE" }
+func (v *secretValue) String() string { return "" }
+
+func (v *secretValue) Set(s string) error {
+	name, file, ok := strings.Cut(s, "=")
+	if !ok || file == "" || name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") || len(name) > 255 {
+		return usage("--secret %s: is not NAME=FILE (such as token=./token.txt, which the program reads from /run/secrets/token)", s)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return usage("--secret %s: %v", s, bare(err))
+	}
+	defer f.Close()
+	total := 0
+	for _, have := range *v.list {
+		if have.Name == name {
+			return usage("--secret %s: there is a %s already (each name may be given once)", s, name)
+		}
+		total += len(have.Data)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, bootrec.MaxSecret+1))
+	if err != nil {
+		return usage("--secret %s: %v", s, bare(err))
+	}
+	if total+len(data) > bootrec.MaxSecret || len(*v.list) == bootrec.MaxSecrets {
+		return usage("--secret %s: all secrets together may have %d KiB and be %d", s, bootrec.MaxSecret>>10, bootrec.MaxSecrets)
+	}
+	*v.list = append(*v.list, bootrec.Secret{Name: name, Data: data})
+	return nil
 }

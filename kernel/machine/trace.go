@@ -13,11 +13,20 @@ import (
 	"skerry/kernel/task"
 )
 
+// decoder writes calls. What the program reads and writes is not shown if it was
+// given secrets, which could be among it.
+func (m *Machine) decoder() *strace.Decoder {
+	if len(m.Record.Secrets) > 0 {
+		return &strace.Decoder{StrMax: -1}
+	}
+	return &strace.Decoder{}
+}
+
 // trace sends every call to the launcher as a line of text (--strace). A line is
 // built in two steps, since a call may change the memory that its arguments point
 // to, and goes out when the call returns.
 func (m *Machine) trace() {
-	dec := &strace.Decoder{}
+	dec := m.decoder()
 	task.Trace.Enter = func(t *task.Thread, nr uint64, a *[6]uintptr) {
 		b := strconv.AppendInt(t.TraceLine[:0], int64(t.TID), 10)
 		b = append(b, ' ')
@@ -57,7 +66,7 @@ func (m *Machine) unfinished() {
 	if p := task.The; m.Record.Trace && p != nil {
 		done := make(chan struct{})
 		go func() {
-			dec := &strace.Decoder{}
+			dec := m.decoder()
 			p.Each(func(t *task.Thread) {
 				if line := t.Traced.Swap(nil); line != nil {
 					m.Ports.Strace(dec.Unfinished(*line))

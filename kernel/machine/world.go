@@ -71,9 +71,8 @@ func (m *Machine) Files() *vfs.Context {
 		}
 	}
 	mount("/dev", devfs.New(devfs.Options{Random: m.Pool.Read, Mix: func(b []byte) { m.Pool.Mix(b, 0) }}))
-	mount("/dev/shm", tmpfs.New(tmpfs.Options{}))
-	mount("/tmp", tmpfs.New(tmpfs.Options{}))
-	mount("/run", tmpfs.New(tmpfs.Options{Mode: 0o755}))
+	m.memoryMounts(c, mount)
+	m.writeSecrets(c)
 	syscalls.Memfd = tmpfs.New(tmpfs.Options{}).Memfd
 	m.source = &source{m: m, read: func() uint64 { return pool.Stats().ReadPages * frame.Size }}
 	m.Pool.Read(m.source.bootID[:])

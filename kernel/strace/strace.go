@@ -33,7 +33,8 @@ const (
 // A Decoder decodes calls. The zero value has strace's defaults.
 type Decoder struct {
 	// StrMax is how many bytes of a string or elements of an array are shown; 0
-	// stands for 32, and more than 256 are not.
+	// stands for 32, a negative number for none, and more than 256 are not. Paths are
+	// shown in any case.
 	StrMax int
 	// Column is where the "=" of the result stands if the call is shorter than
 	// that; 0 stands for 40, a negative number for right after the call.
@@ -70,9 +71,10 @@ func (d *Decoder) newCall(buf []byte, nr int, args [6]uint64, mem Mem) *call {
 		c.mem = noMem{}
 	}
 	c.strMax = d.StrMax
-	if c.strMax <= 0 {
+	if c.strMax == 0 {
 		c.strMax = defaultStrMax
 	}
+	c.strMax = max(c.strMax, 0)
 	c.strMax = min(c.strMax, maxStrMax)
 	c.sig = sigOf(nr)
 	return c

@@ -301,3 +301,25 @@ func TestSignatures(t *testing.T) {
 		}
 	}
 }
+
+// TestNoContents: with a negative StrMax no byte of what is read or written shows.
+func TestNoContents(t *testing.T) {
+	m := &testMem{}
+	path, data := m.put([]byte("/etc/passwd\x00")), m.put([]byte("secret text that nobody may see"))
+	d := &Decoder{StrMax: -1}
+	for _, c := range []struct {
+		nr   int
+		args [6]uint64
+		ret  int64
+	}{
+		{abi.SYS_READ, [6]uint64{3, data, 31}, 31}, {abi.SYS_WRITE, [6]uint64{3, data, 31}, 31}, {abi.SYS_SENDTO, [6]uint64{3, data, 31}, 31}, {abi.SYS_OPEN, [6]uint64{path}, 3},
+	} {
+		text := string(d.Exit(d.Enter(nil, c.nr, c.args, m), c.nr, c.args, c.ret, 0, m))
+		if strings.Contains(text, "secret") || strings.Contains(text, `"s`) {
+			t.Errorf("%s", text)
+		}
+		if c.nr == abi.SYS_OPEN && !strings.Contains(text, "/etc/passwd") {
+			t.Errorf("%s", text)
+		}
+	}
+}
