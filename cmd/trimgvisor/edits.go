@@ -63,6 +63,10 @@ var edits = []edit{
 	{"pkg/tcpip/transport/tcp/connect.go", "\tif e.rcv.RcvNxt != e.snd.MaxSentAck {\n", "\tif e.rcv.RcvNxt != e.snd.MaxSentAck && !e.holdACK() {\n"},
 	// A listener's queue takes payload up to a bound of its own: see tcp/room.go.txt.
 	{"pkg/tcpip/transport/tcp/segment_queue.go", "bufSz := q.ep.ops.GetReceiveBufferSize()", "bufSz := q.ep.segmentRoom()"},
+	// The timer that sends what TCP_CORK holds was armed for the first time only: what
+	// was held after it had run out stayed.
+	{"pkg/tcpip/transport/tcp/snd.go", "\t// Assign sequence number and flags to the segment.\n\tseg := s.writeNext\n", "\ts.startCork = false\n\tseg := s.writeNext\n"},
+	{"pkg/tcpip/transport/tcp/endpoint.go", "\t\t\te.snd.corkTimer.disable()\n", "\t\t\te.snd.startCork = false\n\t\t\te.snd.corkTimer.disable()\n"},
 	// Chunks of pooled memory were cleared whole when they were taken, 64 KiB for a
 	// packet of that size, which is then written over. Only Grow shows bytes that
 	// nobody wrote, so it is Grow that clears them.

@@ -285,9 +285,19 @@ func (s *Stream) Shutdown(how int) abi.Errno {
 		return abi.ENOTCONN
 	}
 	s.shut.Store(s.shut.Load() | bits)
+	if bits&shutWR != 0 {
+		uncork(ep)
+	}
 	err := ep.Shutdown(flags(bits))
 	s.queue.Notify(waiter.EventRdHUp | waiter.EventHUp | waiter.ReadableEvents | waiter.WritableEvents)
 	return errnoOf(err)
+}
+
+// uncork sends what TCP_CORK or MSG_MORE holds back: nothing will come behind it.
+func uncork(ep *endpoint) {
+	if o := ep.SocketOptions(); o.GetCorkOption() {
+		o.SetCorkOption(false)
+	}
 }
 
 // flags are the bits of base.shut in the IP stack's form.
@@ -338,6 +348,7 @@ func (s *Stream) Linger(w *wait.Waiter) {
 	if !l.Enabled || l.Timeout <= 0 {
 		return
 	}
+	uncork(ep)
 	ep.Shutdown(tcpip.ShutdownRead | tcpip.ShutdownWrite)
 	end := wait.Now() + int64(l.Timeout)
 	var e waiter.Entry

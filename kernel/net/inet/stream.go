@@ -381,6 +381,7 @@ func (d *discard) Write(b []byte) (int, error) {
 func (s *Stream) Release() {
 	ep := s.ep.Load()
 	s.closed.Store(true)
+	uncork(ep)
 	ep.Close()
 	s.host.reg.addOrphan(s)
 }

@@ -1,0 +1,150 @@
+package skerrytest
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"skerry/bench/load"
+	"skerry/test/harness"
+)
+
+// nginxConf serves its folder, takes bodies into /up by the DAV module's PUT where
+// there is one, and shows by a redirect that expressions work.
+func nginxConf(p harness.Place) string {
+	return strings.NewReplacer("HOST", p.Host, "PORT1", fmt.Sprint(p.Ports[0]), "PORT2", fmt.Sprint(p.Ports[1]), "FILES", p.Files, "TMP", p.Tmp).Replace(`
+error_log /dev/stderr notice;
+pid TMP/nginx.pid;
+worker_rlimit_nofile 4096;
+events { worker_connections 512; }
+http {
+	access_log off;
+	sendfile on;
+	tcp_nopush on;
+	types { text/html html; text/plain txt; }
+	default_type application/octet-stream;
+	client_max_body_size 20m;
+	client_body_temp_path TMP/body;
+	proxy_temp_path TMP/proxy;
+	fastcgi_temp_path TMP/fastcgi;
+	uwsgi_temp_path TMP/uwsgi;
+	scgi_temp_path TMP/scgi;
+	gzip on;
+	gzip_types text/plain;
+	server {
+		listen HOST:PORT1;
+		listen HOST:PORT2 ssl;
+		ssl_certificate FILES/cert.pem;
+		ssl_certificate_key FILES/key.pem;
+		keepalive_requests 100000;
+		root FILES/site;
+		location /up/ {
+			alias TMP/up/;
+			dav_methods PUT DELETE;
+			create_full_put_path on;
+		}
+		location ~ ^/old/(\w+)$ { return 302 /new/$1; }
+		location /list/ { autoindex on; alias FILES/site/; }
+		location /back/ { proxy_pass http://127.0.0.1:PORT1/; }
+	}
+}
+`)
+}
+
+func TestNginx(t *testing.T) {
+	path := packaged(t, "nginx", "nginx")
+	cert, key := selfSigned(t)
+	big := make([]byte, 10<<20)
+	for i := range big {
+		big[i] = byte(i>>16) ^ byte(i*7)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(cert)
+	d := &harness.Daemon{
+		Path: path, Memory: 96, Ports: 2,
+		Args: func(p harness.Place) []string {
+			return []string{"-c", p.Files + "/nginx.conf", "-g", "master_process off; daemon off;"}
+		},
+		Files: func(p harness.Place) map[string][]byte {
+			return map[string][]byte{
+				"nginx.conf": []byte(nginxConf(p)), "cert.pem": cert, "key.pem": key,
+				"site/index.html": []byte("<p>hello</p>\n"), "site/big": big, "site/long.txt": bytes.Repeat([]byte("compress me\n"), 10000),
+			}
+		},
+		Ready: greets("GET / HTTP/1.0\r\n\r\n", "HTTP/1.1 200 OK"),
+	}
+	var answers string
+	daemon(t, d, 0, func(t *testing.T, r *harness.Running) {
+		var got strings.Builder
+		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "skerry.test"}}
+		defer transport.CloseIdleConnections()
+		client := &http.Client{Transport: transport, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		do := func(base, method, path string, body []byte, header ...string) []byte {
+			q, err := http.NewRequest(method, base+path, bytes.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(header) == 2 {
+				q.Header.Set(header[0], header[1])
+			}
+			a, err := client.Do(q)
+			if err != nil {
+				t.Errorf("%s %s: %v", method, path, err)
+				return nil
+			}
+			defer a.Body.Close()
+			b, err := io.ReadAll(a.Body)
+			if err != nil {
+				t.Errorf("%s %s: %v after %d bytes", method, path, err, len(b))
+			}
+			where := a.Header.Get("Location")
+			if u, err := url.Parse(where); err == nil {
+				where = u.Path // the port is another
+			}
+			fmt.Fprintf(&got, "%s %s %s %d %d %x %s %s %s\n", base[:5], method, path, a.StatusCode, len(b), sha256.Sum256(b), a.Header.Get("Content-Type"), a.Header.Get("Content-Range"), where)
+			return b
+		}
+		for i, base := range []string{"http://" + r.Addresses[0], "https://" + r.Addresses[1]} {
+			do(base, "GET", "/", nil)
+			do(base, "HEAD", "/big", nil)
+			if b := do(base, "GET", "/big", nil); !bytes.Equal(b, big) {
+				t.Errorf("the large file came wrong over %s", base)
+			}
+			do(base, "GET", "/big", nil, "Range", "bytes=1000000-2000000")
+			do(base, "GET", "/big", nil, "Range", "bytes=5-6,9000000-9000001")
+			do(base, "GET", "/long.txt", nil, "Accept-Encoding", "identity")
+			do(base, "GET", "/none", nil)
+			do(base, "GET", "/old/page", nil)
+			do(base, "GET", "/back/long.txt", nil)
+			up := fmt.Sprintf("/up/a%d/file", i)
+			do(base, "PUT", up, big)
+			if b := do(base, "GET", up, nil); !bytes.Equal(b, big) {
+				t.Errorf("what was put came back wrong over %s", base)
+			}
+			do(base, "DELETE", up, nil)
+			do(base, "GET", up, nil)
+			do(base, "PUT", "/up/toolarge", make([]byte, 21<<20))
+		}
+		if r.Tmp != "" {
+			answers = got.String()
+		} else if diff := harness.Difference([]byte(answers), []byte(got.String())); diff != "" {
+			t.Errorf("Linux (-) and Skerry (+): %s", diff)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		l, err := load.Run(ctx, load.Plan{Address: r.Address, Path: "/", Connections: 100, Requests: 3000, Duration: time.Minute})
+		if err != nil || l.Requests != 3000 || l.Errors != 0 {
+			t.Fatalf("%v; %+v", err, l)
+		}
+		t.Logf("%.0f requests per second, p50 %v, p99 %v", float64(l.Requests)/l.Elapsed.Seconds(), l.P50, l.P99)
+	})
+}
