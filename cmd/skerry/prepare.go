@@ -302,12 +302,11 @@ func (a *app) openLogs(p *prepared, s *settings) error {
 	return nil
 }
 
-// tell prints what is known about a program and matters.
+// tell prints what is known about a program and may make it fail; what is merely good
+// to know stands in skerry check.
 func (a *app) tell(notes []known.Note) {
 	for _, n := range notes {
-		if n.Level == known.Info {
-			a.say(n.Text)
-		} else {
+		if n.Level != known.Info {
 			a.say("warning: " + n.Text)
 		}
 	}

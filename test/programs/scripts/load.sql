@@ -43,7 +43,7 @@ PRAGMA journal_mode=DELETE;
 INSERT INTO t2(b,c) VALUES(1,'rollback journal');
 SELECT json_extract('{"a":[1,2,{"b":3}]}','$.a[2].b');
 SELECT date(0,'unixepoch','+50 years'), typeof(julianday('now'));
-ATTACH '/tmp/skerry-other.db' AS other;
+ATTACH 'OTHER' AS other;
 CREATE TABLE other.o AS SELECT * FROM t2;
 SELECT count(*) FROM other.o;
 DROP TABLE other.o;
