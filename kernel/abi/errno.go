@@ -152,6 +152,8 @@ const (
 const (
 	// ERESTARTSYS repeats the call if the handler has SA_RESTART or none ran.
 	ERESTARTSYS Errno = 512
+	// ERESTARTNOINTR repeats the call whatever the handler's flags.
+	ERESTARTNOINTR Errno = 513
 	// ERESTARTNOHAND repeats the call only if no handler ran.
 	ERESTARTNOHAND Errno = 514
 	// ERESTARTBLOCK repeats the call with the time that is left if no handler ran.
@@ -166,6 +168,8 @@ func (e Errno) Error() string {
 	switch e {
 	case ERESTARTSYS:
 		return "ERESTARTSYS"
+	case ERESTARTNOINTR:
+		return "ERESTARTNOINTR"
 	case ERESTARTNOHAND:
 		return "ERESTARTNOHAND"
 	case ERESTARTBLOCK:

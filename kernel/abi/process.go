@@ -63,8 +63,7 @@ const (
 	PTRACE_GET_SYSCALL_INFO = 0x420e
 )
 
-// Keys, commands and flags of System V IPC, uapi/linux/ipc.h, sem.h and shm.h;
-// refused too.
+// Keys, commands and flags of System V IPC, uapi/linux/ipc.h, sem.h and shm.h.
 const (
 	IPC_PRIVATE   = 0
 	IPC_RMID      = 0

@@ -124,6 +124,15 @@ func (s *source) Usage(start, end uintptr) procfs.Usage {
 		PrivateDirty: u.PrivateDirty, Referenced: u.Referenced}
 }
 
+// Segments are those of System V shared memory.
+func (s *source) Segments() (l []procfs.Segment) {
+	syscalls.EachSegment(task.The.MM, func(g *syscalls.Segment, attached uint64) {
+		l = append(l, procfs.Segment{Key: g.Key, ID: g.ID, Mode: g.Mode, Size: g.Size, Resident: g.Resident(), Attached: attached,
+			Last: g.Last, Atime: g.Atime, Dtime: g.Dtime, Ctime: g.Ctime})
+	})
+	return l
+}
+
 // Limits are the resource limits.
 func (s *source) Limits() (l [16][2]uint64) {
 	for i := range l {

@@ -241,7 +241,7 @@ func (c *call) result() {
 	if c.failed {
 		e := abi.Errno(-c.ret)
 		switch e {
-		case abi.ERESTARTSYS, abi.ERESTARTNOHAND:
+		case abi.ERESTARTSYS, abi.ERESTARTNOINTR, abi.ERESTARTNOHAND:
 			c.str("? ")
 			c.str(e.Error())
 		case abi.ERESTARTBLOCK:

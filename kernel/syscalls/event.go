@@ -10,7 +10,7 @@ import (
 
 var eventCalls = []entry{
 	{abi.SYS_PIPE, sysPipe, ""},
-	{abi.SYS_PIPE2, sysPipe2, "no packet mode (O_DIRECT)"},
+	{abi.SYS_PIPE2, sysPipe2, ""},
 	{abi.SYS_EVENTFD, sysEventfd, ""},
 	{abi.SYS_EVENTFD2, sysEventfd2, ""},
 	{abi.SYS_TIMERFD_CREATE, sysTimerfdCreate, ""},

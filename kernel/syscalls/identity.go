@@ -232,7 +232,7 @@ func sysWait4(_ *task.Thread, who, _, options, _, _, _ uintptr) (uintptr, abi.Er
 	return 0, abi.ECHILD
 }
 
-func sysWaitid(_ *task.Thread, kind, who, _, options, _, _ uintptr) (uintptr, abi.Errno) {
+func sysWaitid(t *task.Thread, kind, who, _, options, _, _ uintptr) (uintptr, abi.Errno) {
 	const states = waitExited | waitUntraced | waitContinued
 	o := uint32(options)
 	if o&^(states|waitNohang|waitNowait|waitNothread|waitAll|waitClone) != 0 || o&states == 0 {
@@ -248,7 +248,15 @@ func sysWaitid(_ *task.Thread, kind, who, _, options, _, _ uintptr) (uintptr, ab
 		if int32(who) < 0 {
 			return 0, abi.EINVAL
 		}
-	default: // P_PIDFD of another process there is none
+	case abi.P_PIDFD: // the program's own, which is no child
+		if int32(who) < 0 {
+			return 0, abi.EINVAL
+		}
+		_, e := pidFD(t, who)
+		if e != abi.OK {
+			return 0, e
+		}
+	default:
 		return 0, abi.EINVAL
 	}
 	return 0, abi.ECHILD

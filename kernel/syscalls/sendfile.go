@@ -15,6 +15,7 @@ var transferCalls = []entry{
 	{abi.SYS_COPY_FILE_RANGE, sysCopyFileRange, ""},
 	{abi.SYS_SPLICE, sysSplice, ""},
 	{abi.SYS_TEE, sysTee, ""},
+	{abi.SYS_VMSPLICE, sysVmsplice, "pages are copied, whatever SPLICE_F_GIFT says"},
 }
 
 // getPair finds the two descriptors of a transfer; the caller unrefs both.
@@ -159,6 +160,24 @@ func sysTee(t *task.Thread, in, out, count, flags, _, _ uintptr) (uintptr, abi.E
 	n, e := src.Tee(&t.Waiter, &t.Vec, dst, length(count), uint32(flags))
 	src.Unref()
 	dst.Unref()
+	return wrote(t, n, e)
+}
+
+func sysVmsplice(t *task.Thread, fd, iov, count, flags, _, _ uintptr) (uintptr, abi.Errno) {
+	if uint32(flags)&^vfs.SPLICE_F_ALL != 0 {
+		return 0, abi.EINVAL
+	}
+	d, e := get(t, fd)
+	if e != abi.OK {
+		return 0, e
+	}
+	n := 0
+	if !d.Readable() && !d.Writable() {
+		e = abi.EBADF
+	} else if e = t.Vec.InitIovec(iov, int(int32(min(count, 1<<31-1)))); e == abi.OK {
+		n, e = d.Vmsplice(&t.Waiter, &t.Vec, uint32(flags))
+	}
+	d.Unref()
 	return wrote(t, n, e)
 }
 

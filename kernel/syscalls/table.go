@@ -15,7 +15,7 @@ type entry struct {
 }
 
 // families are the rows, by the file that they stand in.
-var families = [][]entry{threadCalls, futex2Calls, schedCalls, signalCalls, memoryCalls, timeCalls, timexCalls, systemCalls, identityCalls, fileCalls, pathCalls, xattrCalls, eventCalls, transferCalls, socketCalls}
+var families = [][]entry{threadCalls, futex2Calls, schedCalls, signalCalls, memoryCalls, timeCalls, timexCalls, systemCalls, identityCalls, fileCalls, pathCalls, xattrCalls, pidfdCalls, shmCalls, eventCalls, transferCalls, socketCalls}
 
 // Install fills task's table.
 func Install() {

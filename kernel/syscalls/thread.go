@@ -17,7 +17,7 @@ var threadCalls = []entry{
 	{abi.SYS_GETTID, sysGettid, ""},
 	{abi.SYS_SET_ROBUST_LIST, sysSetRobustList, ""},
 	{abi.SYS_GET_ROBUST_LIST, sysGetRobustList, ""},
-	{abi.SYS_FUTEX, sysFutex, "priority inheritance (LOCK_PI and kin) is ENOSYS"},
+	{abi.SYS_FUTEX, sysFutex, "threads have one priority, so LOCK_PI has none to lend; WAIT_REQUEUE_PI and CMP_REQUEUE_PI, which no C library uses, are ENOSYS"},
 	{abi.SYS_ARCH_PRCTL, sysArchPrctl, ""},
 	{abi.SYS_SCHED_YIELD, sysSchedYield, ""},
 	{abi.SYS_SCHED_GETAFFINITY, sysSchedGetaffinity, ""},
@@ -170,7 +170,7 @@ func sysFutex(t *task.Thread, addr, op, val, a3, addr2, val3 uintptr) (uintptr, 
 	private := op&abi.FUTEX_PRIVATE_FLAG != 0
 	cmd := int(op) &^ (abi.FUTEX_PRIVATE_FLAG | abi.FUTEX_CLOCK_REALTIME)
 	realtime := op&abi.FUTEX_CLOCK_REALTIME != 0
-	if realtime && cmd != abi.FUTEX_WAIT && cmd != abi.FUTEX_WAIT_BITSET && cmd != abi.FUTEX_WAIT_REQUEUE_PI {
+	if realtime && cmd != abi.FUTEX_LOCK_PI2 && cmd != abi.FUTEX_WAIT_BITSET && cmd != abi.FUTEX_WAIT_REQUEUE_PI {
 		return 0, abi.ENOSYS
 	}
 	switch cmd {
@@ -196,6 +196,16 @@ func sysFutex(t *task.Thread, addr, op, val, a3, addr2, val3 uintptr) (uintptr, 
 	case abi.FUTEX_CMP_REQUEUE:
 		n, e := task.FutexRequeue(addr, private, addr2, private, int(int32(val)), int(int32(a3)), true, uint32(val3))
 		return uintptr(n), e
+	case abi.FUTEX_LOCK_PI, abi.FUTEX_LOCK_PI2:
+		deadline, e := deadlineAt(a3, realtime || cmd == abi.FUTEX_LOCK_PI)
+		if e != abi.OK {
+			return 0, e
+		}
+		return 0, t.FutexLockPI(addr, private, false, deadline)
+	case abi.FUTEX_TRYLOCK_PI:
+		return 0, t.FutexLockPI(addr, private, true, wait.Forever)
+	case abi.FUTEX_UNLOCK_PI:
+		return 0, t.FutexUnlockPI(addr, private)
 	case abi.FUTEX_WAKE_OP:
 		n, e := task.FutexWakeOp(addr, addr2, private, max(int(int32(val)), 1), max(int(int32(a3)), 1), uint32(val3))
 		return uintptr(n), e

@@ -4,82 +4,123 @@ import (
 	"skerry/kernel/abi"
 	"skerry/kernel/task"
 	"skerry/kernel/usermem"
+	"skerry/kernel/vfs"
 )
 
-// Extended attributes, xattr(7). The file systems have none: lists are empty,
-// and attributes of any name are EOPNOTSUPP, as on a Linux file system that does
-// not have them. Arguments are checked all the same.
+// Extended attributes, xattr(7).
 
-const noXattr = "no file system here has any: EOPNOTSUPP"
+const xattrNote = "user.* on files and directories of a tmpfs; no access lists"
 
 var xattrCalls = []entry{
-	{abi.SYS_GETXATTR, pathXattr(true, false, oneXattr), noXattr},
-	{abi.SYS_LGETXATTR, pathXattr(false, false, oneXattr), noXattr},
-	{abi.SYS_FGETXATTR, fdXattr(false, oneXattr), noXattr},
-	{abi.SYS_LISTXATTR, pathXattr(true, false, listXattr), "the list is empty"},
-	{abi.SYS_LLISTXATTR, pathXattr(false, false, listXattr), "the list is empty"},
-	{abi.SYS_FLISTXATTR, fdXattr(false, listXattr), "the list is empty"},
-	{abi.SYS_SETXATTR, pathXattr(true, true, setXattr), noXattr},
-	{abi.SYS_LSETXATTR, pathXattr(false, true, setXattr), noXattr},
-	{abi.SYS_FSETXATTR, fdXattr(true, setXattr), noXattr},
-	{abi.SYS_REMOVEXATTR, pathXattr(true, true, oneXattr), noXattr},
-	{abi.SYS_LREMOVEXATTR, pathXattr(false, true, oneXattr), noXattr},
-	{abi.SYS_FREMOVEXATTR, fdXattr(true, oneXattr), noXattr},
+	{abi.SYS_GETXATTR, pathXattr(true, getXattr), xattrNote},
+	{abi.SYS_LGETXATTR, pathXattr(false, getXattr), xattrNote},
+	{abi.SYS_FGETXATTR, fdXattr(getXattr), xattrNote},
+	{abi.SYS_LISTXATTR, pathXattr(true, listXattr), ""},
+	{abi.SYS_LLISTXATTR, pathXattr(false, listXattr), ""},
+	{abi.SYS_FLISTXATTR, fdXattr(listXattr), ""},
+	{abi.SYS_SETXATTR, pathXattr(true, setXattr), xattrNote},
+	{abi.SYS_LSETXATTR, pathXattr(false, setXattr), xattrNote},
+	{abi.SYS_FSETXATTR, fdXattr(setXattr), xattrNote},
+	{abi.SYS_REMOVEXATTR, pathXattr(true, removeXattr), xattrNote},
+	{abi.SYS_LREMOVEXATTR, pathXattr(false, removeXattr), xattrNote},
+	{abi.SYS_FREMOVEXATTR, fdXattr(removeXattr), xattrNote},
 }
 
-// xattrCall is the part of a call that comes after its file was found.
-type xattrCall func(name, value, size, flags uintptr) abi.Errno
+// xattrCall is the part of a call that comes after its file was found: the
+// arguments from the second on.
+type xattrCall func(d *vfs.Dentry, a1, a2, a3, a4 uintptr) (uintptr, abi.Errno)
 
 // pathXattr is a call on a path.
-func pathXattr(follow, change bool, rest xattrCall) task.Handler {
-	return func(t *task.Thread, path, name, value, size, flags, _ uintptr) (uintptr, abi.Errno) {
+func pathXattr(follow bool, rest xattrCall) task.Handler {
+	return func(t *task.Thread, path, a1, a2, a3, a4, _ uintptr) (uintptr, abi.Errno) {
 		p, e := pathAt(path)
-		if e == abi.OK {
-			e = t.Proc.FS.CheckXattr(p, follow, change)
+		if e != abi.OK {
+			return 0, e
 		}
-		if e == abi.OK {
-			e = rest(name, value, size, flags)
+		d, e := t.Proc.FS.XattrDentry(p, follow)
+		if e != abi.OK {
+			return 0, e
 		}
-		return 0, e
+		return rest(d, a1, a2, a3, a4)
 	}
 }
 
 // fdXattr is a call on a descriptor.
-func fdXattr(change bool, rest xattrCall) task.Handler {
-	return func(t *task.Thread, fd, name, value, size, flags, _ uintptr) (uintptr, abi.Errno) {
+func fdXattr(rest xattrCall) task.Handler {
+	return func(t *task.Thread, fd, a1, a2, a3, a4, _ uintptr) (uintptr, abi.Errno) {
 		d, e := get(t, fd)
 		if e != abi.OK {
 			return 0, e
 		}
-		e = d.CheckXattr(change)
-		d.Unref()
-		if e == abi.OK {
-			e = rest(name, value, size, flags)
-		}
+		defer d.Unref()
+		return rest(d.Dentry(), a1, a2, a3, a4)
+	}
+}
+
+// xattrName reads the name of an attribute: ERANGE if it is empty or too long.
+func xattrName(addr uintptr) (string, abi.Errno) {
+	s, e := usermem.String(addr, abi.XATTR_NAME_MAX+1)
+	if e == abi.ENAMETOOLONG || e == abi.OK && s == "" {
+		e = abi.ERANGE
+	}
+	return s, e
+}
+
+// xattrOut gives the program b, or with size 0 its length: ERANGE if it does not
+// fit.
+func xattrOut(b []byte, addr, size uintptr) (uintptr, abi.Errno) {
+	if size == 0 {
+		return uintptr(len(b)), abi.OK
+	}
+	if uintptr(len(b)) > size {
+		return 0, abi.ERANGE
+	}
+	n, e := usermem.CopyOut(addr, b)
+	return uintptr(n), e
+}
+
+func getXattr(d *vfs.Dentry, name, addr, size, _ uintptr) (uintptr, abi.Errno) {
+	s, e := xattrName(name)
+	if e != abi.OK {
 		return 0, e
 	}
-}
-
-func oneXattr(name, _, _, _ uintptr) abi.Errno {
-	s, e := usermem.String(name, abi.XATTR_NAME_MAX+1)
-	switch {
-	case e == abi.ENAMETOOLONG || e == abi.OK && s == "":
-		return abi.ERANGE
-	case e != abi.OK:
-		return e
+	b, e := d.Xattr(s)
+	if e != abi.OK {
+		return 0, e
 	}
-	return abi.EOPNOTSUPP
+	return xattrOut(b, addr, size)
 }
 
-func listXattr(_, _, _, _ uintptr) abi.Errno { return abi.OK }
+func listXattr(d *vfs.Dentry, addr, size, _, _ uintptr) (uintptr, abi.Errno) {
+	b := d.Xattrs()
+	if len(b) > abi.XATTR_LIST_MAX {
+		return 0, abi.E2BIG
+	}
+	return xattrOut(b, addr, size)
+}
 
-func setXattr(name, _, size, flags uintptr) abi.Errno {
+func setXattr(d *vfs.Dentry, name, addr, size, flags uintptr) (uintptr, abi.Errno) {
 	if uint32(flags)&^(abi.XATTR_CREATE|abi.XATTR_REPLACE) != 0 {
-		return abi.EINVAL
+		return 0, abi.EINVAL
 	}
-	e := oneXattr(name, 0, 0, 0)
-	if e == abi.EOPNOTSUPP && size > abi.XATTR_SIZE_MAX {
-		e = abi.E2BIG
+	s, e := xattrName(name)
+	if e != abi.OK {
+		return 0, e
 	}
-	return e
+	if size > abi.XATTR_SIZE_MAX {
+		return 0, abi.E2BIG
+	}
+	b := make([]byte, size)
+	if _, e := usermem.CopyIn(b, addr); e != abi.OK {
+		return 0, e
+	}
+	return 0, d.SetXattr(s, b, uint32(flags))
+}
+
+func removeXattr(d *vfs.Dentry, name, _, _, _ uintptr) (uintptr, abi.Errno) {
+	s, e := xattrName(name)
+	if e != abi.OK {
+		return 0, e
+	}
+	return 0, d.RemoveXattr(s)
 }

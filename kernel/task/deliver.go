@@ -80,7 +80,7 @@ func (t *Thread) settle(a *Action) {
 	}
 	t.restart = abi.OK
 	r := &t.Ctx.Regs
-	again := a == nil || e == abi.ERESTARTSYS && a.Flags&abi.SA_RESTART != 0
+	again := a == nil || e == abi.ERESTARTNOINTR || e == abi.ERESTARTSYS && a.Flags&abi.SA_RESTART != 0
 	if !again {
 		t.resume = nil
 		return // RAX is -EINTR already

@@ -13,9 +13,9 @@
 // Waiter.Pending, unparks the thread if it sleeps and interrupts it if it is in
 // ring 3. The thread's loop looks at the state before it enters ring 3 again.
 //
-// Locks: Process.mu (threads, signals, timers), futex buckets; neither is held
-// while user memory is touched or while anything sleeps. Order: Process.mu
-// before a futex bucket; the queue of signalfds is told under Process.mu, which its
+// Locks: Process.mu (threads, signals, timers), piMu (who waits for which owner of
+// a futex), futex buckets; none is held while user memory is touched that may
+// fault or while anything sleeps. Order: Process.mu, piMu, a futex bucket; the queue of signalfds is told under Process.mu, which its
 // listeners do not want. It imports ground, mm, vfs, net/socket, wait, usermem,
 // abi and gVisor's waiter.
 package task

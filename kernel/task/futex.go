@@ -21,6 +21,13 @@ type futexWaiter struct {
 	// changes under that bucket's lock only.
 	queued     atomic.Pointer[futexBucket]
 	next, prev *futexWaiter
+
+	// owner is set while the waiter waits to own a futex (futexpi.go): the thread
+	// that does. It changes under piMu and the bucket's lock. at is the word.
+	owner *Thread
+	at    uintptr
+	// lost says that the word could not be written when it was the waiter's turn.
+	lost bool
 }
 
 // futexKey names a futex: the address of the mapped object and the offset in
@@ -165,9 +172,9 @@ func FutexWake(addr uintptr, private bool, n int, bits uint32) (int, abi.Errno) 
 	k := keyOf(addr, private)
 	b := k.bucket()
 	b.mu.Lock()
-	woken := b.wake(k, n, bits)
+	woken, e := b.wake(k, n, bits)
 	b.mu.Unlock()
-	return woken, abi.OK
+	return woken, e
 }
 
 // present answers EFAULT for a shared futex whose page is not there: it is its
@@ -180,11 +187,15 @@ func present(addr uintptr, private bool) abi.Errno {
 	return e
 }
 
-// wake wakes up to n waiters of k. The bucket is locked.
-func (b *futexBucket) wake(k futexKey, n int, bits uint32) int {
+// wake wakes up to n waiters of k. EINVAL if one waits to own the futex. The
+// bucket is locked.
+func (b *futexBucket) wake(k futexKey, n int, bits uint32) (int, abi.Errno) {
 	woken := 0
 	for w := b.head; w != nil && woken < n; {
 		next := w.next
+		if w.key == k && w.owner != nil {
+			return 0, abi.EINVAL
+		}
 		if w.key == k && w.bits&bits != 0 {
 			t := w.t
 			b.remove(w)
@@ -193,7 +204,7 @@ func (b *futexBucket) wake(k futexKey, n int, bits uint32) int {
 		}
 		w = next
 	}
-	return woken
+	return woken, abi.OK
 }
 
 // lockPair locks two buckets in the order of their addresses in the table.
@@ -255,10 +266,14 @@ func FutexRequeue(addr uintptr, private bool, to uintptr, toPrivate bool, wake, 
 			return 0, e
 		}
 	}
-	n := a.wake(from, wake, ^uint32(0))
-	for w := a.head; w != nil && move > 0; {
+	n, e := a.wake(from, wake, ^uint32(0))
+	for w := a.head; w != nil && move > 0 && e == abi.OK; {
 		next := w.next
 		if w.key == from {
+			if w.owner != nil {
+				e = abi.EINVAL
+				break
+			}
 			if from != dest {
 				a.unlink(w)
 				w.key = dest
@@ -270,7 +285,10 @@ func FutexRequeue(addr uintptr, private bool, to uintptr, toPrivate bool, wake, 
 		w = next
 	}
 	unlockPair(a, b)
-	return n, abi.OK
+	if e != abi.OK {
+		n = 0
+	}
+	return n, e
 }
 
 // Operations and comparisons of FUTEX_WAKE_OP, uapi/linux/futex.h.
@@ -360,12 +378,14 @@ func FutexWakeOp(addr, to uintptr, private bool, n, m int, op uint32) (int, abi.
 		unlockPair(a, b)
 		return 0, abi.ENOSYS
 	}
-	woken := a.wake(k, n, ^uint32(0))
-	if hit {
-		woken += b.wake(l, m, ^uint32(0))
+	woken, e := a.wake(k, n, ^uint32(0))
+	if hit && e == abi.OK {
+		further := 0
+		further, e = b.wake(l, m, ^uint32(0))
+		woken += further
 	}
 	unlockPair(a, b)
-	return woken, abi.OK
+	return woken, e
 }
 
 // Bits of a robust futex's word, and limits, uapi/linux/futex.h.

@@ -55,10 +55,12 @@ type Process struct {
 	shared   pending
 	// signalFDs are those who wait for signals to read.
 	signalFDs vfs.Queue
-	nqueued   int // signals queued, but for timers'
-	itimers   [3]intervalTimer
-	timers    map[int32]*PosixTimer
-	timerID   int32
+	// ends are those who wait for threads to end.
+	ends    vfs.Queue
+	nqueued int // signals queued, but for timers'
+	itimers [3]intervalTimer
+	timers  map[int32]*PosixTimer
+	timerID int32
 
 	dying    atomic.Bool
 	exited   cpuTime // of threads that ended

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"sync/atomic"
 
+	"gvisor.dev/gvisor/pkg/waiter"
+
 	"skerry/kernel/abi"
 	"skerry/kernel/ground"
 	"skerry/kernel/net/socket"
@@ -64,7 +66,9 @@ type Thread struct {
 	sig     threadSignals
 	scratch []byte // for signal frames
 	fx      futexWaiter
-	cpu     cpuTime
+	// piGone says that the thread has ended as an owner of futexes. Under piMu.
+	piGone bool
+	cpu    cpuTime
 
 	g          uintptr // the goroutine, once it runs; under Process.mu
 	next, prev *Thread // list of Process.mu
@@ -156,6 +160,7 @@ func (t *Thread) finish() {
 		p.retarget(free)
 	}
 	p.mu.Unlock()
+	p.ends.Notify(waiter.EventIn | waiter.EventHUp)
 	if !p.dying.Load() {
 		// While the machine ends, registers stay as they are for the report.
 		t.Ctx.Free()
@@ -172,6 +177,7 @@ func (t *Thread) Exit(code int) {
 	t.Proc.lastCode = code
 	t.Proc.mu.Unlock()
 	t.releaseRobust()
+	t.releasePI()
 	if t.ClearTID != 0 && t.Proc.threadCount() > 1 {
 		if usermem.Store32(t.ClearTID, 0) == abi.OK {
 			FutexWake(t.ClearTID, false, 1, ^uint32(0))

@@ -173,12 +173,14 @@ func (t *Table) Fcntl(fd int32, cmd int, arg uint64) (int, abi.Errno) {
 
 // SetFlags is F_SETFL: O_APPEND, O_NONBLOCK, O_NOATIME and O_DIRECT change,
 // other bits are ignored, fcntl(2). O_ASYNC is not offered, O_DIRECT only where
-// open would take it.
+// open would take it, and on pipes, where it stands for packets.
 func (d *Description) SetFlags(flags uint32) abi.Errno {
 	if flags&abi.O_ASYNC != 0 {
 		return abi.EINVAL
 	}
-	if flags&abi.O_DIRECT != 0 {
+	if p, ok := d.file.(*pipeEnd); ok {
+		p.SetDirect(flags&abi.O_DIRECT != 0)
+	} else if flags&abi.O_DIRECT != 0 {
 		if f, ok := d.file.(DirectIO); !ok || !f.DirectIO() {
 			return abi.EINVAL
 		}

@@ -50,10 +50,12 @@ type Pipe struct {
 	readOpens, writeOpens uint32
 }
 
-// pipeSlot is a part of one frame that holds bytes.
+// pipeSlot is a part of one frame that holds bytes. One that is a packet is read
+// by one read, which loses what it has no room for (O_DIRECT, pipe(2)).
 type pipeSlot struct {
 	page   frame.PFN
 	off, n uint16 // off+n ≤ pageSize
+	packet bool
 }
 
 func newPipe() *Pipe {
@@ -67,18 +69,19 @@ func newPipe() *Pipe {
 	return p
 }
 
-// NewPipe is pipe2(2) with flags O_NONBLOCK (O_CLOEXEC is the descriptor's);
-// O_DIRECT, packets, is EINVAL, as are others. Both references are the caller's.
+// NewPipe is pipe2(2) with flags O_NONBLOCK and O_DIRECT (O_CLOEXEC is the
+// descriptor's); others are EINVAL. Both references are the caller's.
 func NewPipe(flags uint32) (r, w *Description, e abi.Errno) {
-	if flags&^(abi.O_NONBLOCK|abi.O_CLOEXEC) != 0 {
+	if flags&^(abi.O_NONBLOCK|abi.O_CLOEXEC|abi.O_DIRECT) != 0 {
 		return nil, nil, abi.EINVAL
 	}
 	p := newPipe()
 	p.readers, p.writers = 1, 1
 	p.readOpens, p.writeOpens = 1, 1
-	flags &= abi.O_NONBLOCK
-	r = NewDescription(&pipeEnd{p: p, reads: true}, abi.O_RDONLY|flags)
-	w = NewDescription(&pipeEnd{p: p, writes: true}, abi.O_WRONLY|flags)
+	r = NewDescription(&pipeEnd{p: p, reads: true}, abi.O_RDONLY|flags&abi.O_NONBLOCK)
+	in := &pipeEnd{p: p, writes: true}
+	in.SetDirect(flags&abi.O_DIRECT != 0)
+	w = NewDescription(in, abi.O_WRONLY|flags)
 	return r, w, abi.OK
 }
 
@@ -130,10 +133,14 @@ func (p *Pipe) read(v *usermem.Vec) (int, abi.Errno) {
 		s.off += uint16(n)
 		s.n -= uint16(n)
 		done += n
-		if s.n == 0 {
+		packet := s.packet && errno == abi.OK
+		if s.n == 0 || packet {
 			p.givePage(s.page)
 			s.page = 0
 			p.tail++
+		}
+		if packet {
+			break
 		}
 		if errno != abi.OK {
 			e = errno
@@ -152,15 +159,16 @@ func (p *Pipe) read(v *usermem.Vec) (int, abi.Errno) {
 }
 
 // write takes bytes from v. EAGAIN if there is no room for any, or not for all
-// of at most PIPE_BUF bytes.
-func (p *Pipe) write(v *usermem.Vec) (int, abi.Errno) {
+// of at most PIPE_BUF bytes. With packet set each page of it, or what there is,
+// is a packet.
+func (p *Pipe) write(v *usermem.Vec, packet bool) (int, abi.Errno) {
 	if v.Len() == 0 {
 		return 0, abi.OK
 	}
 	p.mu.Lock()
 	done, e := 0, abi.EPIPE
 	if p.readers != 0 {
-		done, e = p.fill(v)
+		done, e = p.fill(v, packet)
 	}
 	p.mu.Unlock()
 	// Readers hear of each write, even one that found no room: edge-triggered
@@ -173,11 +181,11 @@ func (p *Pipe) write(v *usermem.Vec) (int, abi.Errno) {
 }
 
 // fill is write's loop. The caller holds mu.
-func (p *Pipe) fill(v *usermem.Vec) (int, abi.Errno) {
+func (p *Pipe) fill(v *usermem.Vec, packet bool) (int, abi.Errno) {
 	done := 0
 	if odd := v.Len() & (pageSize - 1); odd != 0 && !p.empty() {
 		s := p.slot(p.head - 1)
-		if at := int(s.off + s.n); at+odd <= pageSize {
+		if at := int(s.off + s.n); at+odd <= pageSize && !s.packet {
 			n, e := v.CopyIn(s.page.Bytes()[at : at+odd])
 			s.n += uint16(n)
 			done = n
@@ -199,7 +207,7 @@ func (p *Pipe) fill(v *usermem.Vec) (int, abi.Errno) {
 			p.givePage(page)
 			return done, e
 		}
-		*p.slot(p.head) = pipeSlot{page: page, n: uint16(n)}
+		*p.slot(p.head) = pipeSlot{page: page, n: uint16(n), packet: packet}
 		p.head++
 		done += n
 		if e != abi.OK {

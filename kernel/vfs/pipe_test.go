@@ -150,7 +150,7 @@ func TestPipeEnds(t *testing.T) {
 		t.Error("no reader:", n, e)
 	}
 	w.Unref()
-	if _, _, e := NewPipe(abi.O_DIRECT); e != abi.EINVAL {
+	if _, _, e := NewPipe(abi.O_APPEND); e != abi.EINVAL {
 		t.Error("packets:", e)
 	}
 }

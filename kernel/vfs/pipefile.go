@@ -1,6 +1,8 @@
 package vfs
 
 import (
+	"sync/atomic"
+
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"skerry/kernel/abi"
@@ -18,16 +20,23 @@ type pipeEnd struct {
 	// before there was a writer.
 	seen uint32
 	fifo Inode // nil for a pipe without a name
+	// direct says that what is written here are packets.
+	direct atomic.Bool
 }
 
 // Read implements File.
 func (f *pipeEnd) Read(v *usermem.Vec, _ int64) (int, abi.Errno) { return f.p.read(v) }
 
 // Write implements File.
-func (f *pipeEnd) Write(v *usermem.Vec, _ int64) (int, abi.Errno) { return f.p.write(v) }
+func (f *pipeEnd) Write(v *usermem.Vec, _ int64) (int, abi.Errno) {
+	return f.p.write(v, f.direct.Load())
+}
 
 // Stream makes blocking writes complete.
 func (f *pipeEnd) Stream() bool { return true }
+
+// SetDirect turns packets on or off for what is written from now on.
+func (f *pipeEnd) SetDirect(on bool) { f.direct.Store(on) }
 
 // Seekable is false.
 func (f *pipeEnd) Seekable() bool { return false }

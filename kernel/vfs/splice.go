@@ -360,7 +360,7 @@ func (in *Description) spliceIn(w *wait.Waiter, v *usermem.Vec, off *int64, to *
 		wantIn := false
 		if in.seek {
 			n, e = in.copyOut(v, start, min(count, max(to.p.room(), 1)), func(v *usermem.Vec) (int, abi.Errno) {
-				return to.p.write(v)
+				return to.p.write(v, false)
 			})
 			in.moveBy(off, start, n)
 		} else {

@@ -61,7 +61,7 @@ func (p *Pipe) duplicate(v *usermem.Vec, to *Pipe, count int) (int, abi.Errno) {
 		s := p.slot(i)
 		v.InitBytes(s.page.Bytes()[s.off : int(s.off)+min(int(s.n), count-done)])
 		want := v.Len()
-		n, e := to.write(v)
+		n, e := to.write(v, false)
 		done += n
 		if e != abi.OK && done == 0 {
 			return 0, e
@@ -71,4 +71,38 @@ func (p *Pipe) duplicate(v *usermem.Vec, to *Pipe, count int) (int, abi.Errno) {
 		}
 	}
 	return done, abi.OK
+}
+
+// Vmsplice is vmsplice(2): what v holds goes into a pipe, or comes out of it, as
+// d is open for writing or not. Pages are copied, never shared, so SPLICE_F_GIFT
+// gives nothing away. Waiting is only for the first byte, and the call's
+// SPLICE_F_NONBLOCK alone decides on it; O_NONBLOCK does not count. EPIPE as for
+// Write.
+func (d *Description) Vmsplice(w *wait.Waiter, v *usermem.Vec, flags uint32) (int, abi.Errno) {
+	if v.Len() == 0 {
+		return 0, abi.OK
+	}
+	f, ok := d.file.(*pipeEnd)
+	if !ok {
+		return 0, abi.EBADF
+	}
+	mask := waiter.EventMask(waiter.ReadableEvents)
+	if d.Writable() {
+		mask = waiter.WritableEvents
+	}
+	for {
+		var n int
+		var e abi.Errno
+		if d.Writable() {
+			n, e = f.p.write(v, false)
+		} else {
+			n, e = f.p.read(v)
+		}
+		if n > 0 || e != abi.EAGAIN || flags&abi.SPLICE_F_NONBLOCK != 0 {
+			return n, e
+		}
+		if e := w.Ready(f, mask, wait.Forever); e != abi.OK {
+			return 0, e
+		}
+	}
 }

@@ -285,7 +285,7 @@ static void inherit(void)
 		e = pthread_mutex_lock(&m);
 	if (e == 0)
 		e = pthread_mutex_unlock(&m);
-	say("DESIGN priority inheritance: %s", e ? t_errno(e) : "ok");
+	say("priority inheritance: %s", e ? t_errno(e) : "ok");
 }
 
 static void timed(void)

@@ -74,6 +74,10 @@ func (f *fake) Usage(start, end uintptr) Usage {
 	return Usage{Resident: uint64(end - start), Anonymous: 4096, PrivateDirty: 4096, Referenced: 8192}
 }
 func (f *fake) Limits() [16][2]uint64 { return f.limits }
+func (f *fake) Segments() []Segment {
+	return []Segment{{Key: -2, ID: 3, Mode: 0o1600, Size: 5000, Resident: 4096, Attached: 1, Last: 1, Ctime: 7}}
+}
+
 func (f *fake) Memory() Memory {
 	return Memory{Total: 256 << 20, Free: 100 << 20, Available: 150 << 20, Cached: 30 << 20, Shmem: 1 << 20, Anon: 9 << 20}
 }

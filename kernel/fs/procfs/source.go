@@ -33,6 +33,8 @@ type Source interface {
 	Memory() Memory
 	// CPUs describes the processors.
 	CPUs() []CPU
+	// Segments are those of System V shared memory.
+	Segments() []Segment
 	// System is the rest.
 	System() System
 	// SetComm sets the name of a thread, SetOOMScoreAdj the value that
@@ -162,4 +164,14 @@ type System struct {
 	MaxThreads int
 	BootID     [16]byte
 	NewUUID    func() [16]byte
+}
+
+// Segment is a line of /proc/sysvipc/shm: sizes in bytes, times in seconds since
+// 1970.
+type Segment struct {
+	Key, ID                  int32
+	Mode                     uint32
+	Size, Resident, Attached uint64
+	Last                     int32
+	Atime, Dtime, Ctime      int64
 }

@@ -3,6 +3,7 @@ package procfs
 import (
 	"strconv"
 
+	"skerry/kernel/abi"
 	"skerry/kernel/fs/pseudofs"
 )
 
@@ -36,6 +37,7 @@ func (p *proc) addSystem(d *pseudofs.Dir) {
 	d.AddText("modules", "")
 	d.AddText("partitions", "major minor  #blocks  name\n\n")
 	d.AddText("diskstats", "")
+	addAt(d, "sysvipc/shm", p.segments)
 	// No controller is bound to a hierarchy of version 1.
 	d.AddText("cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\n")
 }
@@ -188,5 +190,28 @@ func (p *proc) loadavg() []byte {
 		b.unum(l/100).str(".").pad(strconv.FormatUint(l%100, 10), 2, '0').str(" ")
 	}
 	b.num(int64(s.Running)).str("/").num(int64(p.Source.Process().Threads)).str(" ").num(int64(s.LastTID)).str("\n")
+	return b
+}
+
+// segments is /proc/sysvipc/shm.
+func (p *proc) segments() []byte {
+	var b text
+	b.str("       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime")
+	b.str("                   rss                  swap\n")
+	for _, s := range p.Source.Segments() {
+		for i, n := range [...]uint64{uint64(s.ID), 0, s.Size, pid, uint64(s.Last), s.Attached, abi.ID, abi.ID, abi.ID, abi.ID,
+			uint64(s.Atime), uint64(s.Dtime), uint64(s.Ctime), s.Resident, 0} {
+			width := [...]int{10, 0, 21, 5, 5, 6, 5, 5, 5, 5, 10, 10, 10, 21, 21}[i]
+			switch i {
+			case 0:
+				b.pad(itoa(int(s.Key)), 10, ' ')
+			case 1:
+				b.str("  ").pad(octal(uint64(s.Mode)), 4, ' ')
+				continue
+			}
+			b.str(" ").pad(strconv.FormatUint(n, 10), width, ' ')
+		}
+		b.str("\n")
+	}
 	return b
 }

@@ -106,9 +106,12 @@ func (fs *FS) charge(n int64) bool {
 func (fs *FS) uncharge(n int64) { fs.usedPages.Add(-n) }
 
 // chargeInode counts an inode or a further name; false if it does not fit.
-func (fs *FS) chargeInode() bool {
-	if fs.usedInodes.Add(1) > fs.opt.Inodes {
-		fs.usedInodes.Add(-1)
+func (fs *FS) chargeInode() bool { return fs.chargeInodes(1) }
+
+// chargeInodes counts n inodes, or gives back if n is negative.
+func (fs *FS) chargeInodes(n int64) bool {
+	if fs.usedInodes.Add(n) > fs.opt.Inodes && n > 0 {
+		fs.usedInodes.Add(-n)
 		return false
 	}
 	return true

@@ -20,6 +20,7 @@ type node struct {
 	holds                      int // open descriptions and mappings
 	dead                       bool
 	atime, mtime, ctime, btime abi.Timespec
+	xattrs                     []xattr
 
 	// unread is set by every change, and makes the next read move atime: the
 	// rule of the relatime mount option.
@@ -83,6 +84,7 @@ func (n *node) ends() bool {
 		return false
 	}
 	n.dead = true
+	n.endXattrs()
 	n.fs.unchargeInode()
 	return true
 }
