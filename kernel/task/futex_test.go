@@ -158,6 +158,7 @@ func TestFutexLock(t *testing.T) {
 	count, caught := 0, atomic.Int64{}
 	var wg sync.WaitGroup
 	var list []*Thread
+	gate := make(chan struct{}) // the process ends with its last thread: none may end before all are there
 	for i := range threads {
 		wg.Add(1)
 		m := mutex{userBase, false}
@@ -166,6 +167,7 @@ func TestFutexLock(t *testing.T) {
 		}
 		list = append(list, p.start(func(t *Thread) {
 			defer wg.Done()
+			<-gate
 			for range turns {
 				m.lock(t)
 				count++
@@ -174,6 +176,7 @@ func TestFutexLock(t *testing.T) {
 			}
 		}))
 	}
+	close(gate)
 	stop := make(chan bool)
 	go func() {
 		r := rand.New(rand.NewSource(2))

@@ -86,10 +86,12 @@ func (t *Thread) claim(b *futexBucket, v uint32, owner *Thread, try bool) abi.Er
 		got, ok := usermem.PeekCmpxchg32(w.at, v, new)
 		return ok && got == v
 	}
+	// The word was read before the locks were taken: the futex may have gone to
+	// another thread since, and v would not agree with those who wait.
+	if now, ok := usermem.Peek32(w.at); !ok || now != v {
+		return piRetry
+	}
 	if tid == uint32(t.TID) {
-		if now, ok := usermem.Peek32(w.at); !ok || now != v {
-			return piRetry
-		}
 		return abi.EDEADLK
 	}
 	first := b.first(w.key)
