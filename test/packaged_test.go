@@ -102,3 +102,8 @@ func TestCPlusPlus(t *testing.T) {
 func TestPerl(t *testing.T) {
 	sameRun(t, packaged(t, "perl", "perl"), map[string]string{"perl.pl": text(t, "scripts/perl.pl")}, 96, 5, "FILES/perl.pl")
 }
+
+func TestPython(t *testing.T) {
+	python := packaged(t, "/usr/bin/python3", "python3")
+	sameRun(t, python, map[string]string{"use.py": text(t, "scripts/use.py")}, 128, 7, "FILES/use.py")
+}

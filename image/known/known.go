@@ -117,6 +117,7 @@ var programs = []func(p *Program) *Facts{
 	nginx,
 	perl,
 	php,
+	python,
 	redis,
 	ruby,
 	ruledOut,
