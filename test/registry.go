@@ -197,7 +197,7 @@ func endings() []test {
 		}
 		l = append(l, test{name: name, program: "exit", args: e.args, status: e.status, cpus: two, short: e.short})
 	}
-	// A million calls of each family were made once (docs/SECURITY.md).
+	// More were made once (docs/SECURITY.md).
 	for i, family := range []string{"memory", "files", "sockets", "events", "signals", "threads", "systems"} {
 		l = append(l, test{name: "fuzzcalls-" + family, program: "fuzzcalls", args: []string{family, strconv.Itoa(i + 10), "100000"}, cpus: two,
 			memory: 256, machineOnly: true, looseStderr: true, reference: nothing, timeout: 10 * time.Minute})
