@@ -113,6 +113,9 @@ var tests = []test{
 	{name: "pidfd", program: "pidfd", toolchain: both, short: true},
 	{name: "shm", program: "shm", toolchain: both, short: true, design: []string{"attached executable: EACCES", "made executable: EACCES"}},
 	{name: "pifutex", program: "pifutex", toolchain: both, short: true},
+	{name: "filecalls", program: "filecalls", toolchain: both, short: true, design: []string{
+		"append: EOPNOTSUPP", "no append: EOPNOTSUPP", "pipe at once: EOPNOTSUPP",
+		"own: EINVAL", "signal: EINVAL", "async: EINVAL", "handle: EOPNOTSUPP"}},
 	{name: "exhaust", program: "exhaust", machineOnly: true, memory: 64, looseStderr: true, reference: nothing, short: true, timeout: 5 * time.Minute},
 	{name: "limits", program: "limits", greedy: true, toolchain: both, flags: []string{"--jit", "1M"}, short: true},
 	{name: "relro", program: "relro", toolchain: glibc, short: true,

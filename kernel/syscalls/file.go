@@ -17,7 +17,7 @@ var fileCalls = []entry{
 	{abi.SYS_PREADV, sysPreadv, ""},
 	{abi.SYS_PWRITEV, sysPwritev, ""},
 	{abi.SYS_PREADV2, sysPreadv2, "RWF_NOWAIT is EOPNOTSUPP"},
-	{abi.SYS_PWRITEV2, sysPwritev2, "RWF_NOWAIT is EOPNOTSUPP"},
+	{abi.SYS_PWRITEV2, sysPwritev2, "RWF_NOWAIT, RWF_APPEND and RWF_NOAPPEND are EOPNOTSUPP"},
 	{abi.SYS_LSEEK, sysLseek, ""},
 	{abi.SYS_CLOSE, sysClose, ""},
 	{abi.SYS_CLOSE_RANGE, sysCloseRange, "CLOSE_RANGE_UNSHARE only while there is one thread"},
