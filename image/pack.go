@@ -147,7 +147,9 @@ func (p *packer) tree(what known.Path, found *[]module) error {
 	if err != nil {
 		return err
 	}
-	if _, err := p.host(what.Host, false); err != nil {
+	// A single file is packed here, and as what it is.
+	o := elfAt(top)
+	if _, err := p.host(what.Host, o != nil && o.Library); err != nil {
 		if info, e := os.Stat(top); e != nil || info.IsDir() {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"skerry/image/erofs"
+	"skerry/image/known"
 )
 
 // cc compiles a C text in dir.
@@ -232,6 +233,28 @@ func TestFollow(t *testing.T) {
 	} {
 		if got := tr.Follow(in); got != want {
 			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}
+
+// TestTreeOfOneLibrary packs a library that is named by itself as code, as one in a
+// folder is.
+func TestTreeOfOneLibrary(t *testing.T) {
+	dir := visibleDir(t)
+	lib := cc(t, dir, "modules/one.so", libText, "-shared", "-fPIC")
+	data := put(t, dir, "modules/data", []byte("data"), 0o644)
+	for _, what := range []string{lib, data, filepath.Dir(lib)} {
+		p := packer{t: erofs.New()}
+		var found []module
+		if err := p.tree(known.Path{Host: what}, &found); err != nil {
+			t.Fatal(err)
+		}
+		if what == data {
+			if p.t.Lookup(data) != erofs.Regular || len(found) != 0 {
+				t.Errorf("%s is %v, %d modules", data, p.t.Lookup(data), len(found))
+			}
+		} else if p.t.Lookup(lib) != erofs.Executable || len(found) != 1 || found[0].host != lib {
+			t.Errorf("%s is %v, %d modules", lib, p.t.Lookup(lib), len(found))
 		}
 	}
 }

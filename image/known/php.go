@@ -36,21 +36,63 @@ func php(p *Program) *Facts {
 	}
 	for _, e := range phpExtensions(inis) {
 		f.Paths = append(f.Paths, Path{Host: e, Why: "an extension that its configuration loads"})
+		if filepath.Base(e) == "iconv.so" {
+			for _, dir := range []string{"/usr/lib/x86_64-linux-gnu/gconv", "/usr/lib64/gconv"} {
+				if exists(dir) {
+					f.Paths = append(f.Paths, Path{Host: dir, Why: "character sets, which the C library loads for iconv"})
+				}
+			}
+		}
 	}
 	// Debian's reads the system's time zones, and lists the folder when it starts.
 	f.Paths = append(f.Paths, Path{Host: "/usr/share/zoneinfo", Why: "time zones", Skip: zoneSkip})
 	f.Paths = append(f.Paths, Path{Host: opensslConf, Why: "configuration of OpenSSL"}, Path{Host: "/etc/ssl/certs/ca-certificates.crt", Why: "CA certificates"})
-	jit := ""
-	for _, a := range p.Args {
-		if v, ok := strings.CutPrefix(strings.TrimPrefix(a, "-d"), "opcache.jit_buffer_size="); ok {
-			jit = v
-		}
+	if v := strings.ToLower(p.phpSetting("pcre.jit", inis)); v == "" || v == "1" || v == "on" || v == "yes" || v == "true" {
+		f.JIT = pcreCode
 	}
-	if jit != "" && jit != "0" {
-		f.JIT = phpSize(jit)
+	if v := p.phpSetting("opcache.jit_buffer_size", inis); v != "" {
+		f.JIT += phpSize(v)
 	}
 	f.Notes = append(f.Notes, Note{Level: Info, Point: "single process", Text: "php: exec, system, proc_open, pcntl_fork and PHP_CLI_SERVER_WORKERS fail; mail() does, too, since it starts sendmail"})
 	return f
+}
+
+// pcreCode is executable memory for compiled expressions, in bytes. PHP keeps at most
+// 4096 of them, few of which have more than 4 KiB of code; it compiles them unless it is
+// told not to, and warns in its pages where it may not.
+const pcreCode = 16 << 20
+
+// phpSetting is the value of a setting, as the arguments or else the files of
+// configuration have it; "" if they do not.
+func (p *Program) phpSetting(name string, inis []string) (value string) {
+	at := regexp.MustCompile(`(?m)^\s*` + regexp.QuoteMeta(name) + `\s*=\s*"?([^\s";]*)`)
+	for _, text := range phpFiles(inis) {
+		for _, m := range at.FindAllStringSubmatch(text, -1) {
+			value = m[1]
+		}
+	}
+	for i, a := range p.Args {
+		if a == "-d" && i+1 < len(p.Args) {
+			a += p.Args[i+1]
+		}
+		if v, ok := strings.CutPrefix(a, "-d"+name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// phpFiles are the contents of the files that match.
+func phpFiles(inis []string) (texts []string) {
+	for _, pattern := range inis {
+		list, _ := filepath.Glob(pattern)
+		for _, ini := range list {
+			if b, err := os.ReadFile(ini); err == nil {
+				texts = append(texts, string(b))
+			}
+		}
+	}
+	return texts
 }
 
 var phpLoads = regexp.MustCompile(`(?m)^\s*(?:zend_)?extension\s*=\s*"?([^\s";]+)`)
@@ -63,27 +105,20 @@ func phpExtensions(inis []string) (files []string) {
 		dirs = append(dirs, more...)
 	}
 	seen := map[string]bool{}
-	for _, pattern := range inis {
-		list, _ := filepath.Glob(pattern)
-		for _, ini := range list {
-			b, err := os.ReadFile(ini)
-			if err != nil {
-				continue
+	for _, text := range phpFiles(inis) {
+		for _, m := range phpLoads.FindAllStringSubmatch(text, -1) {
+			n := m[1]
+			if !strings.HasSuffix(n, ".so") {
+				n += ".so"
 			}
-			for _, m := range phpLoads.FindAllStringSubmatch(string(b), -1) {
-				n := m[1]
-				if !strings.HasSuffix(n, ".so") {
-					n += ".so"
+			for _, dir := range dirs {
+				file := filepath.Join(dir, n)
+				if filepath.IsAbs(n) {
+					file = n
 				}
-				for _, dir := range dirs {
-					file := filepath.Join(dir, n)
-					if filepath.IsAbs(n) {
-						file = n
-					}
-					if !seen[file] && exists(file) {
-						seen[file] = true
-						files = append(files, file)
-					}
+				if !seen[file] && exists(file) {
+					seen[file] = true
+					files = append(files, file)
 				}
 			}
 		}

@@ -131,8 +131,18 @@ func TestPHP(t *testing.T) {
 			t.Errorf("%s is %d", s, got)
 		}
 	}
-	f := Lookup(&Program{Path: "/opt/php", Args: []string{"-dopcache.jit_buffer_size=64M"}, Closure: &dynlink.Closure{}})
-	if f == nil || f.JIT != 64<<20 {
-		t.Errorf("%+v", f)
+	for args, want := range map[string]int64{
+		"": pcreCode, "-d pcre.jit=0": 0, "-dpcre.jit=Off": 0, "-d pcre.jit=0 -d opcache.jit_buffer_size=64M": 64 << 20, "-dopcache.jit_buffer_size=1M": pcreCode + 1<<20,
+	} {
+		p := &Program{Path: "/opt/php", Args: strings.Fields(args), Closure: &dynlink.Closure{}}
+		if f := Lookup(p); f == nil || f.JIT != want {
+			t.Errorf("%q: %+v", args, f)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "php.ini"), []byte(";pcre.jit = 1\npcre.jit = 0\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if v := (&Program{Args: []string{"-n"}}).phpSetting("pcre.jit", []string{dir + "/*.ini"}); v != "0" {
+		t.Errorf("pcre.jit is %q", v)
 	}
 }
