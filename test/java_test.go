@@ -71,7 +71,7 @@ func TestJava(t *testing.T) {
 		{"serial", 512, true, []string{"-XX:+UseSerialGC", "-Xmx128m"}},
 		{"g1", 512, true, []string{"-XX:+UseG1GC", "-Xmx200m"}},
 		// The heap is reserved, not used: 40 GiB and its tables, beyond compressed pointers.
-		{"reserve", 1024, false, []string{"-XX:+UseSerialGC", "-Xmx40g", "-Dheap=reserved"}},
+		{"reserve", 1024, false, []string{"-XX:+UseSerialGC", "-Xmx40g"}},
 		{"interpreter", 512, false, []string{"-Xint", "-XX:+UseSerialGC", "-Xmx128m", "-Donly=a"}},
 		{"parallel", 512, false, []string{"-XX:+UseParallelGC", "-Xmx128m", "-Xshare:off"}},
 	}
