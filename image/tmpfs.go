@@ -41,6 +41,9 @@ func (t Tmpfs) check() error {
 	case t.Size < 0 || t.Size%4096 != 0 || t.Size > 1<<52:
 		return errors.New("has a size that is not a number of pages")
 	}
+	if t.Path == "/run/secrets" || strings.HasPrefix(t.Path, "/run/secrets/") {
+		return errors.New("the files of --secret are there, in memory already")
+	}
 	for _, m := range []string{"/dev", "/proc", "/sys"} {
 		if t.Path != "/dev/shm" && (t.Path == m || strings.HasPrefix(t.Path, m+"/")) {
 			return errors.New("the kernel's own files are there")

@@ -20,7 +20,7 @@ func TestParseTmpfs(t *testing.T) {
 			t.Errorf("%s: %+v, %v", got, again, err)
 		}
 	}
-	for _, in := range []string{"", "data", "/", "/data:", "/data:64", "/data:x", "/data:-1M", "/data:0M", "/data:1K", "/proc", "/proc/x", "/dev", "/dev/x:1M", "/sys/fs", "/a\x00b", "/data:99999999999G"} {
+	for _, in := range []string{"", "data", "/", "/data:", "/data:64", "/data:x", "/data:-1M", "/data:0M", "/data:1K", "/proc", "/proc/x", "/run/secrets", "/run/secrets/x:1M", "/dev", "/dev/x:1M", "/sys/fs", "/a\x00b", "/data:99999999999G"} {
 		if got, err := ParseTmpfs(in); err == nil || !strings.Contains(err.Error(), "--tmpfs "+in) {
 			t.Errorf("%q: %+v, %v", in, got, err)
 		}
