@@ -89,16 +89,26 @@ func needProgram(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// run prepares a machine and runs it. The status file tells the end in any case.
+// run prepares a machine and runs it.
 func (a *app) run(s *settings, program string, args []string) error {
+	_, err := a.runAndTell(s, program, args, nil)
+	return err
+}
+
+// fitting changes a machine before it starts; done undoes what outlives it.
+type fitting func(m *prepared) (done func(), err error)
+
+// runAndTell runs a machine and tells how it ended. The status file tells that in
+// any case.
+func (a *app) runAndTell(s *settings, program string, args []string, fit fitting) (*vmm.Result, error) {
 	status, err := openStatus(s.statusFile)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r, err := a.runMachine(s, program, args)
+	r, err := a.runMachine(s, program, args, fit)
 	if err != nil {
 		status.write(failure(err))
-		return err
+		return nil, err
 	}
 	if err := status.write(r); err != nil {
 		a.say(fmt.Sprintf("--status-file %s: %v", s.statusFile, bare(err)))
@@ -106,7 +116,7 @@ func (a *app) run(s *settings, program string, args []string) error {
 	said := make(chan struct{})
 	go func() {
 		defer close(said)
-		if r.Message != "" {
+		if r.Message != "" && !(s.timeoutMeant && r.Status == vmm.StatusTimeout) {
 			a.say(r.Message)
 		}
 		for _, line := range r.Report {
@@ -126,16 +136,52 @@ func (a *app) run(s *settings, program string, args []string) error {
 	case <-limit:
 	}
 	a.status = r.Status
-	return nil
+	return r, nil
 }
 
-func (a *app) runMachine(s *settings, program string, args []string) (*vmm.Result, error) {
+// runMachine runs a machine. If its image comes out of the cache and is damaged, it is
+// made again, once.
+func (a *app) runMachine(s *settings, program string, args []string, fit fitting) (*vmm.Result, error) {
 	if err := a.checkHost(); err != nil {
 		return nil, err
 	}
 	signals := notify()
 	defer signal.Stop(signals)
+	for first := true; ; first = false {
+		m, err := a.prepareWatched(s, program, args, signals)
+		if err != nil {
+			return nil, err
+		}
+		if first {
+			a.warnStdin()
+		}
+		r, err := m.run(signals, fit)
+		var damaged *vmm.NotReady
+		if !first || !errors.As(err, &damaged) {
+			return r, err
+		}
+		if err := m.discard(); err != nil {
+			return nil, err
+		}
+	}
+}
 
+// run boots the machine and closes what it was made of.
+func (p *prepared) run(signals <-chan os.Signal, fit fitting) (*vmm.Result, error) {
+	defer p.close()
+	p.config.Signals = signals
+	if fit != nil {
+		done, err := fit(p)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+	}
+	return vmm.Run(&p.config)
+}
+
+// prepareWatched is prepare, which a signal ends.
+func (a *app) prepareWatched(s *settings, program string, args []string, signals <-chan os.Signal) (*prepared, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	stopped := a.stopOnSignal(ctx, cancel, signals)
@@ -146,30 +192,7 @@ func (a *app) runMachine(s *settings, program string, args []string) (*vmm.Resul
 		}
 		return nil, statusError(128 + int(sig))
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer m.close()
-	m.config.Signals = signals
-	a.warnStdin()
-	r, err := vmm.Run(&m.config)
-	var damaged *vmm.NotReady
-	if !errors.As(err, &damaged) {
-		return r, err
-	}
-	// An image of the cache, which is made again.
-	if err := m.discard(); err != nil {
-		return nil, err
-	}
-	m.image = nil
-	m.close()
-	again, err := a.prepare(ctx, s, program, args)
-	if err != nil {
-		return nil, err
-	}
-	defer again.close()
-	again.config.Signals = signals
-	return vmm.Run(&again.config)
+	return m, err
 }
 
 // stopOnSignal cancels when a signal comes while nothing runs yet: there is no

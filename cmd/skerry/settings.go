@@ -33,19 +33,21 @@ type settings struct {
 	kernel  string
 
 	// How a machine runs.
-	publish     publishValue
-	memory      memoryValue
-	cpus        cpusValue
-	timeout     durationValue
-	stopTimeout durationValue
-	statusFile  string
-	log         string
-	strace      string
-	secrets     []bootrec.Secret
-	hostAccess  bool
-	machine     choiceValue
-	cpu         string
-	network     choiceValue
+	publish publishValue
+	memory  memoryValue
+	cpus    cpusValue
+	timeout durationValue
+	// timeoutMeant: that the timeout ends the program is no failure (trace --for).
+	timeoutMeant bool
+	stopTimeout  durationValue
+	statusFile   string
+	log          string
+	strace       string
+	secrets      []bootrec.Secret
+	hostAccess   bool
+	machine      choiceValue
+	cpu          string
+	network      choiceValue
 }
 
 func newSettings() *settings {

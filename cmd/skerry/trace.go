@@ -2,15 +2,12 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"sync"
@@ -84,22 +81,19 @@ func (a *app) trace(s *settings, t *traceSettings, program string, args []string
 	} else if t.duration.d != 0 {
 		return usage("--for --timeout: are the same here (leave one out)")
 	}
+	s.timeoutMeant = t.duration.d != 0
+	src, err := image.Resolve(program)
+	if err != nil {
+		return err
+	}
+	if src.Kind == image.ImageFile {
+		return usage("%s: is an image already (name the program that is in it)", program)
+	}
 	var learned *image.Learned
 	var p *profile.Profile
 	for round := 1; ; round++ {
-		r, err := a.traceOnce(s, t, program, args, func(l *image.Learned, q *profile.Profile) { learned, p = l, q })
-		if err != nil {
+		if learned, p, err = a.traceOnce(s, t, program, args); err != nil {
 			return err
-		}
-		if r.Message != "" && r.Status != vmm.StatusTimeout {
-			a.say(r.Message)
-		}
-		for _, line := range r.Report {
-			a.say(line)
-		}
-		a.status = r.Status
-		if r.Status == vmm.StatusTimeout && t.duration.d != 0 {
-			a.status = 0
 		}
 		if len(learned.Code) == 0 || round == maxRounds {
 			break
@@ -136,72 +130,34 @@ func (a *app) trace(s *settings, t *traceSettings, program string, args []string
 }
 
 // traceOnce runs the program once with the host's files beside its image.
-func (a *app) traceOnce(s *settings, t *traceSettings, program string, args []string, learn func(*image.Learned, *profile.Profile)) (*vmm.Result, error) {
-	if err := a.checkHost(); err != nil {
-		return nil, err
-	}
-	src, err := image.Resolve(program)
-	if err != nil {
-		return nil, err
-	}
-	if src.Kind == image.ImageFile {
-		return nil, usage("%s: is an image already (name the program that is in it)", program)
-	}
-	signals := notify()
-	defer signal.Stop(signals)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	stopped := a.stopOnSignal(ctx, cancel, signals)
-	m, err := a.prepare(ctx, s, program, args)
-	if sig := stopped(); sig != 0 {
-		if m != nil {
-			m.close()
-		}
-		return nil, statusError(128 + int(sig))
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer m.close()
+func (a *app) traceOnce(s *settings, t *traceSettings, program string, args []string) (*image.Learned, *profile.Profile, error) {
 	dir, err := os.Getwd()
 	if err != nil || dir == "/" {
 		dir = ""
 	}
-	done, err := m.offer(dir, t.allow)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	p := profile.New(m.config.Record.Cwd)
-	lines := &lineWriter{add: p.Add}
-	if m.config.Strace != nil {
-		m.config.Strace = io.MultiWriter(m.config.Strace, lines)
-	} else {
-		m.config.Strace = lines
-	}
-	m.config.Signals = signals
-	if t.asJSON {
-		m.config.Stdout = a.stderr
-	}
-	a.warnStdin()
-	r, err := vmm.Run(&m.config)
-	var damaged *vmm.NotReady
-	if errors.As(err, &damaged) {
-		if err := m.discard(); err != nil {
-			return nil, err
+	var m *prepared
+	var p *profile.Profile
+	r, err := a.runAndTell(s, program, args, func(made *prepared) (done func(), err error) {
+		m, p = made, profile.New(made.config.Record.Cwd)
+		lines := &lineWriter{add: p.Add}
+		if m.config.Strace != nil {
+			m.config.Strace = io.MultiWriter(m.config.Strace, lines)
+		} else {
+			m.config.Strace = lines
 		}
-		m.image = nil
-		return a.traceOnce(s, t, program, args, learn)
-	}
+		if t.asJSON {
+			m.config.Stdout = a.stderr
+		}
+		return m.offer(dir, t.allow)
+	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if s.timeoutMeant && r.Status == vmm.StatusTimeout {
+		a.status = 0
 	}
 	learned, err := m.spec.Learn(p, m.parts.Root)
-	if err != nil {
-		return nil, err
-	}
-	learn(learned, p)
-	return r, nil
+	return learned, p, err
 }
 
 // offer makes the second disk: the host's files, read when they are asked for.
