@@ -107,9 +107,6 @@ func importNotes(program string) (notes []known.Note) {
 	}
 	defer f.Close()
 	names := dynlink.Imports(f)
-	if len(names) == 0 {
-		names = defined(program)
-	}
 	has := func(list []string) (found []string) {
 		for _, n := range list {
 			if slices.Contains(names, n) {
@@ -126,35 +123,29 @@ func importNotes(program string) (notes []known.Note) {
 		notes = append(notes, known.Note{Level: known.Warn, Point: "no users",
 			Text: "it can change its user (" + strings.Join(list, ", ") + "): that fails in a machine, with EPERM; run it without, if it has a setting for that"})
 	}
-	if slices.Contains(names, "os/exec.(*Cmd).Start") {
+	if len(names) == 0 && goStarts(program) {
 		notes = append(notes, known.Note{Level: known.Warn, Point: "single process",
 			Text: "it can start other programs (os/exec): that fails in a machine, with EPERM"})
 	}
 	return notes
 }
 
-// defined are the functions that a static program is linked with, as far as it
-// has symbols. The C library's own use of some is not told from the program's, so
-// these count only in Go programs.
-func defined(program string) (names []string) {
+// goStarts reports whether a static program is a Go program with os/exec in it, as far
+// as it has symbols. Of a C program the C library's own use of fork is not told from the
+// program's.
+func goStarts(program string) bool {
 	f, err := elf.Open(program)
 	if err != nil {
-		return nil
+		return false
 	}
 	defer f.Close()
 	if f.Section(".gopclntab") == nil {
-		return nil
+		return false
 	}
 	list, err := f.Symbols()
-	if err != nil {
-		return nil
-	}
-	for _, s := range list {
-		if elf.ST_TYPE(s.Info) == elf.STT_FUNC && s.Name == "os/exec.(*Cmd).Start" {
-			names = append(names, s.Name)
-		}
-	}
-	return names
+	return err == nil && slices.ContainsFunc(list, func(s elf.Symbol) bool {
+		return elf.ST_TYPE(s.Info) == elf.STT_FUNC && s.Name == "os/exec.(*Cmd).Start"
+	})
 }
 
 // Status is the exit status for a verdict: 0, or why the program cannot be run.

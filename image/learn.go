@@ -2,8 +2,6 @@ package image
 
 import (
 	"os"
-	"path"
-	"path/filepath"
 	"slices"
 
 	"skerry/image/erofs"
@@ -39,7 +37,7 @@ func (s *BuildSpec) Learn(p *profile.Profile, had *erofs.Tree) (*Learned, error)
 	}
 	out := &Learned{Files: []string{}, Libs: []string{}, Missed: []string{}, Code: []string{}, Withheld: []string{}, Folders: []string{}}
 	in := func(t *erofs.Tree, name string) bool {
-		k := t.Lookup(final(t, name))
+		k := t.Lookup(t.Resolve(name))
 		return k != erofs.None && k != erofs.Symlink
 	}
 	names := make([]string, 0, len(p.Paths))
@@ -97,20 +95,4 @@ func libDirs(libs []string) (dirs []string) {
 		}
 	}
 	return dirs
-}
-
-// final is where a path leads in a tree, the last link followed, too.
-func final(t *erofs.Tree, name string) string {
-	for range maxLinks {
-		name = t.Follow(name)
-		target := t.Target(name)
-		if target == "" {
-			return name
-		}
-		if !path.IsAbs(target) {
-			target = filepath.Join(path.Dir(name), target)
-		}
-		name = path.Clean(target)
-	}
-	return name
 }

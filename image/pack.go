@@ -25,8 +25,8 @@ const ldCache = "/etc/ld.so.cache"
 // muslPath is the file of musl's linker with the folders that it looks into.
 const muslPath = "/etc/ld-musl-x86_64.path"
 
-// maxLinks is how many symbolic links one path may lead through (path_resolution(7)).
-const maxLinks = 40
+// maxLinks is how many symbolic links one path may lead through.
+const maxLinks = erofs.MaxLinks
 
 // errHidden is for a file that the machine would hide.
 var errHidden = errors.New("lies where the machine mounts a file system of its own")
@@ -35,8 +35,9 @@ var errHidden = errors.New("lies where the machine mounts a file system of its o
 // with the symbolic links that lead to them. What is there already stays: files
 // that the user gives come before those that are found.
 type packer struct {
-	t      *erofs.Tree
-	packed []Packed
+	t       *erofs.Tree
+	packed  []Packed
+	counted int64 // bytes of everything in packed
 }
 
 // Packed is a file that an image holds, or several that one thing brought in.
@@ -50,10 +51,8 @@ type Packed struct {
 
 // record notes what was packed since the last record.
 func (p *packer) record(what Packed) {
-	what.Bytes = p.t.Bytes()
-	for _, have := range p.packed {
-		what.Bytes -= have.Bytes
-	}
+	what.Bytes = p.t.Bytes() - p.counted
+	p.counted = p.t.Bytes()
 	p.packed = append(p.packed, what)
 }
 
@@ -282,7 +281,7 @@ func (p *packer) pack(c *dynlink.Closure, name string) error {
 			return p.t.File(ldCache, erofs.Bytes(dynlink.Cache(entries)), false)
 		}
 	case dynlink.Musl:
-		dirs := append([]string{"/usr/lib"}, dynlink.SystemDirs(dynlink.Musl)...)
+		dirs := append([]string{"/usr/lib"}, c.System...)
 		if p.t.Lookup(muslPath) == erofs.None {
 			return p.t.File(muslPath, erofs.Bytes(strings.Join(dirs, "\n")+"\n"), false)
 		}
@@ -296,7 +295,7 @@ func (p *packer) pack(c *dynlink.Closure, name string) error {
 func byName(c *dynlink.Closure, program string) {
 	const stub = 20 << 10 // bytes; a real one is larger
 	for _, n := range []string{"libnss_files.so.2", "libnss_dns.so.2"} {
-		for _, dir := range dynlink.SystemDirs(c.Kind) {
+		for _, dir := range c.System {
 			file := filepath.Join(dir, n)
 			if info, err := os.Stat(file); err == nil && info.Size() > stub && elfAt(file) != nil {
 				c.AddName(n, "the C library")

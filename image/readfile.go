@@ -6,11 +6,8 @@ import (
 	"strings"
 )
 
-// Bounds of ReadFile: bytes of a file, and symbolic links on the way to it.
-const (
-	maxOpen      = 512 << 20
-	maxOpenLinks = 40
-)
+// maxOpen is how large a file, in bytes, ReadFile reads.
+const maxOpen = 512 << 20
 
 // ReadFile reads a regular file of the root, following symbolic links as the machine
 // does. nil if there is none, or if it is very large.
@@ -50,7 +47,7 @@ func follow(fsys fs.FS, p string) string {
 			continue
 		}
 		target, err := readLink(fsys, next)
-		if links++; err != nil || links > maxOpenLinks {
+		if links++; err != nil || links > maxLinks {
 			return ""
 		}
 		if !path.IsAbs(target) {

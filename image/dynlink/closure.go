@@ -46,8 +46,10 @@ type Closure struct {
 	Libraries []*Library
 	Missing   []Missing
 
+	// System are the directories that the linker looks into by itself.
+	System []string
+
 	search Search
-	system []string
 	byName map[string]*Library
 	failed map[string]bool
 	given  map[string]string // libraries of Search.Files by name
@@ -82,7 +84,7 @@ func Program(path string, o *Object, search Search) (*Closure, error) {
 		}
 	}
 	c.Kind = KindOf(o.Interp)
-	c.system = SystemDirs(c.Kind)
+	c.System = SystemDirs(c.Kind)
 	interp, err := readFile(o.Interp)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -251,7 +253,7 @@ func (c *Closure) find(name, by string, o *Object, rpath []string) (lib *Library
 	}
 	dirs = append(dirs, c.search.LibraryPath...)
 	dirs = append(dirs, expandPath(o.RunPath, filepath.Dir(by))...)
-	dirs = unique(append(dirs, c.system...))
+	dirs = unique(append(dirs, c.System...))
 	for _, d := range dirs {
 		path := filepath.Join(d, name)
 		obj, err := readFile(path)
@@ -265,7 +267,7 @@ func (c *Closure) find(name, by string, o *Object, rpath []string) (lib *Library
 
 func (c *Closure) isSystem(path string) bool {
 	dir := filepath.Dir(path)
-	for _, d := range c.system {
+	for _, d := range c.System {
 		if d == dir {
 			return true
 		}

@@ -17,6 +17,7 @@ const (
 	MaxPath    = 4095 // bytes of a path: PATH_MAX without its NUL
 	MaxSymlink = 4095 // bytes of a target
 	MaxDepth   = 256  // directories above a file
+	MaxLinks   = 40   // symbolic links that one path leads through (path_resolution(7))
 )
 
 // Source is where the data of a regular file comes from.
@@ -258,29 +259,42 @@ func (t *Tree) Source(path string) Source {
 // Follow is path with the symbolic links of the directories above it followed, as
 // far as they are in the tree. What leads nowhere stays as it is.
 func (t *Tree) Follow(path string) string {
-	parts, err := split(path)
-	if err != nil || len(parts) == 0 {
+	dir, name := gopath.Split(path)
+	if _, err := split(path); err != nil || name == "" {
 		return path
 	}
-	rest, done, links := parts[:len(parts)-1], "", 0
-	for len(rest) > 0 {
+	at := t.Resolve(gopath.Clean(dir))
+	if t.Target(at) != "" {
+		return path // too many links
+	}
+	return gopath.Join(at, name)
+}
+
+// Resolve is path with all symbolic links followed, the last one, too.
+func (t *Tree) Resolve(path string) string {
+	rest, err := split(path)
+	if err != nil {
+		return path
+	}
+	done := ""
+	for links := 0; len(rest) > 0; {
 		next := done + "/" + rest[0]
 		target := t.Target(next)
 		if target == "" {
 			done, rest = next, rest[1:]
 			continue
 		}
-		if links++; links > 40 { // path_resolution(7)
+		if links++; links > MaxLinks {
 			return path
 		}
 		if target[0] != '/' {
 			target = done + "/" + target
 		}
 		at := gopath.Join(append([]string{target}, rest[1:]...)...)
-		rest, done = strings.Split(strings.Trim(at, "/"), "/"), ""
-		if at == "/" {
-			rest = nil
-		}
+		rest, done = strings.FieldsFunc(at, func(r rune) bool { return r == '/' }), ""
 	}
-	return done + "/" + parts[len(parts)-1]
+	if done == "" {
+		return "/"
+	}
+	return done
 }
