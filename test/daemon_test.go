@@ -22,7 +22,7 @@ import (
 	"skerry/test/harness"
 )
 
-// packaged is the path of a program of the distribution's.
+// packaged is the path of a program that the distribution has.
 func packaged(t *testing.T, name, pkg string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -38,8 +38,16 @@ func packaged(t *testing.T, name, pkg string) string {
 	return path
 }
 
-// daemon runs a test of a daemon on Linux and in machines: with 2 CPUs, and with 1
-// and 4 without -short.
+// cpuCounts are the numbers of CPUs that a program is tried with: 2, and 1 and 4
+// without -short.
+func cpuCounts() []int {
+	if testing.Short() {
+		return []int{2}
+	}
+	return []int{2, 1, 4}
+}
+
+// daemon runs a test of a daemon on Linux and in machines.
 func daemon(t *testing.T, d *harness.Daemon, status int, use func(t *testing.T, r *harness.Running)) {
 	d.Timeout = 2 * time.Minute
 	run := func(skerry string) func(t *testing.T) {
@@ -70,10 +78,7 @@ func daemon(t *testing.T, d *harness.Daemon, status int, use func(t *testing.T, 
 	}
 	t.Run("linux", run(""))
 	skerry := skerryCommand(t)
-	for _, cpus := range []int{2, 1, 4} {
-		if testing.Short() && cpus != 2 {
-			continue
-		}
+	for _, cpus := range cpuCounts() {
 		d.CPUs = cpus
 		t.Run(fmt.Sprint("machine/", cpus), run(skerry))
 	}

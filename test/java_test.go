@@ -47,9 +47,9 @@ var javaJar = sync.OnceValues(func() (string, error) {
 // javaPrograms finds java and the jar file.
 func javaPrograms(t *testing.T) (java, jar string) {
 	t.Helper()
-	java = installed(t, "java", "openjdk-17-jre-headless")
-	installed(t, "javac", "openjdk-17-jdk-headless")
-	installed(t, "jar", "openjdk-17-jdk-headless")
+	java = packaged(t, "java", "openjdk-17-jre-headless")
+	packaged(t, "javac", "openjdk-17-jdk-headless")
+	packaged(t, "jar", "openjdk-17-jdk-headless")
 	jar, err := javaJar()
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func TestJava(t *testing.T) {
 // of the machine, not of the host, and maps its archive of classes.
 func TestJavaMachine(t *testing.T) {
 	skerry := skerryCommand(t)
-	java := installed(t, "java", "openjdk-17-jre-headless")
+	java := packaged(t, "java", "openjdk-17-jre-headless")
 	slot(t)
 	o, err := harness.OnSkerry(context.Background(), skerry, &harness.Program{Path: java, CPUs: 2, Memory: 512, Timeout: time.Minute,
 		Args: []string{"-Xshare:on", "-XshowSettings:all", "-Xlog:os+container=trace", "-version"}})
@@ -150,7 +150,7 @@ const brokerConfig = `<beans xmlns="http://www.springframework.org/schema/beans"
 // TestActiveMQ starts a broker, and sends and takes 1,000 messages over STOMP.
 func TestActiveMQ(t *testing.T) {
 	skerry := skerryCommand(t)
-	java := installed(t, "java", "openjdk-17-jre-headless")
+	java := packaged(t, "java", "openjdk-17-jre-headless")
 	if _, err := os.Stat(activeMQ); err != nil {
 		t.Skipf("no %s here (Debian's package is activemq)", activeMQ)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -47,6 +48,18 @@ func skerryCommand(t *testing.T) string {
 		t.Fatalf("%s: not there: build it first (make build), or name it with -skerry", *command)
 	}
 	return path
+}
+
+// skerryIn runs the command in a folder and gives back what it printed and its status.
+func skerryIn(ctx context.Context, skerry, dir string) func(args ...string) (stdout, stderr string, status int) {
+	return func(args ...string) (string, string, int) {
+		cmd := exec.CommandContext(ctx, skerry, args...)
+		cmd.Dir = dir
+		var out, errs strings.Builder
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		_ = cmd.Run() // the status says it
+		return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+	}
 }
 
 func allTests() []test {

@@ -17,7 +17,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,22 +26,9 @@ import (
 	"skerry/test/harness"
 )
 
-// installed finds a program that the distribution or npm has.
-func installed(t *testing.T, name, pkg string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Skipf("no %s here (Debian's package is %s)", name, pkg)
-	}
-	return path
-}
-
 // eachCPUs runs a test with 2 CPUs, and with 1 and 4 without -short.
 func eachCPUs(t *testing.T, f func(t *testing.T, cpus int)) {
-	for _, cpus := range []int{2, 1, 4} {
-		if testing.Short() && cpus != 2 {
-			continue
-		}
+	for _, cpus := range cpuCounts() {
 		t.Run(fmt.Sprint(cpus), func(t *testing.T) {
 			slot(t)
 			f(t, cpus)
@@ -64,7 +50,7 @@ func source(t *testing.T, name string) string {
 // lists, such as one from npm's package node (npm install node@latest).
 func nodes(t *testing.T) map[string]string {
 	t.Helper()
-	l := map[string]string{"path": installed(t, "node", "nodejs")}
+	l := map[string]string{"path": packaged(t, "node", "nodejs")}
 	for i, n := range filepath.SplitList(os.Getenv("SKERRY_NODES")) {
 		l[fmt.Sprint("given", i+1)] = n
 	}
@@ -133,7 +119,7 @@ func TestNode(t *testing.T) {
 // goes on.
 func TestNodeChild(t *testing.T) {
 	skerry := skerryCommand(t)
-	node := installed(t, "node", "nodejs")
+	node := packaged(t, "node", "nodejs")
 	slot(t)
 	const script = `const c = require('child_process'); const code = f => { try { f(); return 'none' } catch (e) { return e.code } };
 console.log(code(() => c.execSync('true')), code(() => c.spawn('/bin/true')), code(() => c.fork('/x.js')), c.spawnSync('/bin/true').error.code);

@@ -60,10 +60,7 @@ func sameRun(t *testing.T, path string, files map[string]string, memory, status 
 		return
 	}
 	skerry := skerryCommand(t)
-	for _, cpus := range []int{2, 1, 4} {
-		if testing.Short() && cpus != 2 {
-			continue
-		}
+	for _, cpus := range cpuCounts() {
 		t.Run(fmt.Sprint("machine/", cpus), func(t *testing.T) {
 			slot(t)
 			got, err := harness.OnSkerry(context.Background(), skerry, &harness.Program{Path: path, Args: at("/srv", "/tmp"), CPUs: cpus, Memory: memory,

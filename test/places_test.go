@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -39,14 +38,7 @@ func TestPlaces(t *testing.T) {
 	token, conf, env := put("token", secret), put("app.conf", "setting=1"), put("env", "FROM_FILE=yes\n")
 	image, trace := filepath.Join(dir, "app.img"), filepath.Join(dir, "trace")
 	slot(t)
-	run := func(args ...string) (string, string, int) {
-		cmd := exec.CommandContext(ctx, skerry, args...)
-		cmd.Dir = dir
-		var out, errs strings.Builder
-		cmd.Stdout, cmd.Stderr = &out, &errs
-		_ = cmd.Run()
-		return out.String(), errs.String(), cmd.ProcessState.ExitCode()
-	}
+	run := skerryIn(ctx, skerry, dir)
 	want := func(what string, args []string, text string) {
 		t.Helper()
 		out, errs, status := run(args...)

@@ -68,14 +68,7 @@ int main(int c, char **v)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	slot(t)
-	run := func(args ...string) (string, string, int) {
-		cmd := exec.CommandContext(ctx, skerry, args...)
-		cmd.Dir = dir
-		var out, errs strings.Builder
-		cmd.Stdout, cmd.Stderr = &out, &errs
-		_ = cmd.Run()
-		return out.String(), errs.String(), cmd.ProcessState.ExitCode()
-	}
+	run := skerryIn(ctx, skerry, dir)
 	if out, _, status := run("run", "./prog", conf, module); status != 1 || out != "no configuration\n" {
 		t.Fatalf("without: %q, status %d", out, status)
 	}
