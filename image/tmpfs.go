@@ -104,14 +104,25 @@ next:
 	return list
 }
 
+// unhidden refuses file systems that would hide the program, or a file that is added.
+func unhidden(list []Tmpfs, program string, copies []Copy) error {
+	if t, ok := mounted(list, path.Dir(program)); ok {
+		return failed(t.String(), "would hide the program, "+program, "name another path")
+	}
+	for _, c := range copies {
+		if t, ok := mounted(list, c.Guest); ok {
+			return failed(c.String(), "would be hidden by "+t.String(), "choose another path for one of them")
+		}
+	}
+	return nil
+}
+
 // mountPoints makes the directories that are mounted on.
 func (l *layout) mountPoints(list []Tmpfs, copies []Copy) error {
+	if err := unhidden(list, l.m.Program, copies); err != nil {
+		return err
+	}
 	for _, t := range list {
-		for _, c := range copies {
-			if c.Guest == t.Path && c.Dir || strings.HasPrefix(c.Guest, t.Path+"/") {
-				return failed(c.String(), "would be hidden by "+t.String(), "choose another path for one of them")
-			}
-		}
 		if hidden(t.Path) {
 			continue
 		}
@@ -126,9 +137,12 @@ func (l *layout) mountPoints(list []Tmpfs, copies []Copy) error {
 	return nil
 }
 
-// MissingDirs are the mount points of the list that the image does not have, for
-// its data image to make.
-func (im *Image) MissingDirs(list []Tmpfs) (dirs []string, err error) {
+// MountPoints checks what the machine will mount in memory against the image and the
+// files that are added to it, and answers which of the directories are to be made.
+func (im *Image) MountPoints(list []Tmpfs, copies []Copy) (missing []string, err error) {
+	if err := unhidden(list, im.Manifest.Program, copies); err != nil {
+		return nil, err
+	}
 	for _, t := range list {
 		if hidden(t.Path) {
 			continue
@@ -138,10 +152,10 @@ func (im *Image) MissingDirs(list []Tmpfs) (dirs []string, err error) {
 		case err != nil:
 			return nil, err
 		case k == erofs.None:
-			dirs = append(dirs, t.Path)
+			missing = append(missing, t.Path)
 		case k != erofs.Dir && k != erofs.Symlink:
 			return nil, failed(t.String(), "is not a directory in "+im.Path, "name another path")
 		}
 	}
-	return dirs, nil
+	return missing, nil
 }

@@ -44,6 +44,7 @@ func TestTmpfsInImage(t *testing.T) {
 	}
 	for want, list := range map[string][]Tmpfs{
 		"would be hidden by --tmpfs /srv:1M": {{"/srv", 1 << 20}},
+		"would hide the program, " + app:     {{dir, 0}},
 		"is not a directory in the image":    {{app, 0}},
 		"not a directory":                    {{app + "/x", 0}},
 	} {

@@ -72,14 +72,17 @@ func TestPlaces(t *testing.T) {
 		t.Errorf("inspect: %s", out)
 	}
 	for text, args := range map[string][]string{
-		"--secret token: is not NAME=FILE":            {"run", "--secret", "token", program},
-		"no such file":                                {"run", "--secret", "token=" + token + "x", program},
-		"there is a token already":                    {"run", "--secret", "token=" + token, "--secret", "token=" + token, program},
-		"--tmpfs /proc/x: the kernel's own files are": {"run", "--tmpfs", "/proc/x", program},
-		"--tmpfs /data:9: 9 is not a size":            {"run", "--tmpfs", "/data:9", program},
-		"would be hidden by --tmpfs /srv":             {"run", "--tmpfs", "/srv", "--file", conf + ":/srv/x", program},
-		"--secret: is not a flag of `skerry build`":   {"build", "--secret", "a=b", program},
-		"/etc/passwd: is not a directory in " + image: {"run", "--tmpfs", "/etc/passwd", image},
+		"--secret token: is not NAME=FILE":                            {"run", "--secret", "token", program},
+		"no such file":                                                {"run", "--secret", "token=" + token + "x", program},
+		"there is a token already":                                    {"run", "--secret", "token=" + token, "--secret", "token=" + token, program},
+		"--tmpfs /proc/x: the kernel's own files are":                 {"run", "--tmpfs", "/proc/x", program},
+		"--tmpfs /data:9: 9 is not a size":                            {"run", "--tmpfs", "/data:9", program},
+		"would be hidden by --tmpfs /srv":                             {"run", "--tmpfs", "/srv", "--file", conf + ":/srv/x", program},
+		"--secret: is not a flag of `skerry build`":                   {"build", "--secret", "a=b", program},
+		"--file " + conf + ":/srv/x: would be hidden by --tmpfs /srv": {"run", "--tmpfs", "/srv", "--file", conf + ":/srv/x", image},
+		"would be hidden by --tmpfs /data:1M":                         {"run", "--file", conf + ":/data/x", image},
+		"would hide the program, " + program:                          {"run", "--tmpfs", filepath.Dir(program), image},
+		"/etc/passwd: is not a directory in " + image:                 {"run", "--tmpfs", "/etc/passwd", image},
 	} {
 		if _, errs, status := run(args...); status != 125 || !strings.Contains(errs, text) {
 			t.Errorf("%q: status %d, %s", args, status, errs)

@@ -137,7 +137,7 @@ func (a *app) openImage(p *prepared, s *settings, src *image.Source, args []stri
 		}
 	}
 	list := image.MergeTmpfs(m.Tmpfs, s.tmpfs)
-	folders, err := p.image.MissingDirs(s.tmpfs)
+	folders, err := p.image.MountPoints(list, s.copies)
 	if err != nil {
 		return err
 	}
