@@ -132,3 +132,20 @@ func TestMemoryValue(t *testing.T) {
 		}
 	}
 }
+
+// TestBuildOnly: what says what goes into an image is refused for one that is built,
+// but not where the file of settings, which build reads, too, has it.
+func TestBuildOnly(t *testing.T) {
+	w := newWorld(t)
+	w.run(t, "build", "--kernel", "kernel", "-o", "x.img", "./app").want(t, 0, "", "wrote x.img")
+	for _, flags := range [][]string{{"--exact"}, {"--lib", "lib"}} {
+		o := w.run(t, append(append([]string{"run"}, flags...), "./x.img")...)
+		if o.status != 125 || !strings.Contains(o.stderr, flags[0]+": what an image holds was decided when it was built") {
+			t.Errorf("%v: %+v", flags, o)
+		}
+	}
+	w.put(t, "skerry.toml", []byte("exact = true\nlib = [\"lib\"]\n"), 0o644)
+	if o := w.run(t, "run", "./x.img"); strings.Contains(o.stderr, "when it was built") {
+		t.Errorf("%+v", o)
+	}
+}

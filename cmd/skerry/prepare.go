@@ -105,8 +105,8 @@ func (a *app) openImage(p *prepared, s *settings, src *image.Source, args []stri
 	if s.kernel != "" {
 		return usage("--kernel %s: an image boots the kernel inside it (leave it out)", s.kernel)
 	}
-	if len(s.libs) > 0 {
-		return usage("--lib %s: the libraries of an image are packed when it is built (use it with `skerry build`)", s.libs[0])
+	if s.buildOnly != "" {
+		return usage("%s: what an image holds was decided when it was built (use it with `skerry build`)", s.buildOnly)
 	}
 	if p.image, err = image.Open(src.Host); err != nil {
 		var e *image.Error

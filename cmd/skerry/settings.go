@@ -21,16 +21,19 @@ type settings struct {
 	verbose bool
 
 	// What goes into an image.
-	env     environment
-	copies  []image.Copy
-	libs    []string
-	exact   bool
-	tmpfs   []image.Tmpfs
-	workdir string
-	jit     jitValue
-	noJIT   bool
-	output  string
-	kernel  string
+	env    environment
+	copies []image.Copy
+	libs   []string
+	exact  bool
+	// buildOnly is a flag that was given and says what goes into an image; as a key of
+	// the file it has no effect on one that is built.
+	buildOnly string
+	tmpfs     []image.Tmpfs
+	workdir   string
+	jit       jitValue
+	noJIT     bool
+	output    string
+	kernel    string
 
 	// How a machine runs.
 	publish publishValue
@@ -113,6 +116,11 @@ func (s *settings) load(a *app, cmd *cobra.Command) error {
 		return err
 	}
 	a.quiet = s.quiet
+	for _, name := range []string{"lib", "exact"} {
+		if cmd.Flags().Changed(name) {
+			s.buildOnly = "--" + name
+		}
+	}
 	switch {
 	case s.quiet && s.verbose:
 		return usage("--quiet --verbose: are opposites (leave one out)")

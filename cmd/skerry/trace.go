@@ -244,6 +244,7 @@ func (a *app) tellLearned(l *image.Learned, p *profile.Profile) {
 // learnedConfig is the configuration for what was learnt.
 func learnedConfig(s *settings, l *image.Learned, p *profile.Profile, program string) string {
 	var b strings.Builder
+	var places []string
 	fmt.Fprintf(&b, "# What %s needs, learnt by `skerry trace` on %s.\n# `skerry run` and `skerry build` in this folder use it.\n\n", shown(program), time.Now().Format("2006-01-02"))
 	b.WriteString("exact = true # only what is named, and the libraries that the program is linked with\n")
 	if s.memory != newSettings().memory {
@@ -260,6 +261,12 @@ func learnedConfig(s *settings, l *image.Learned, p *profile.Profile, program st
 	}
 	if s.workdir != "" {
 		fmt.Fprintf(&b, "workdir = %s\n", quoted(s.workdir))
+	}
+	for _, t := range s.tmpfs {
+		places = append(places, strings.TrimPrefix(t.String(), "--tmpfs "))
+	}
+	for _, x := range s.secrets {
+		fmt.Fprintf(&b, "# It had the secret %s; give it with --secret.\n", shown(x.Name))
 	}
 	if len(s.env) > 0 {
 		var names []string
@@ -278,6 +285,7 @@ func learnedConfig(s *settings, l *image.Learned, p *profile.Profile, program st
 		}
 		b.WriteString("]\n")
 	}
+	lines("tmpfs", places)
 	var ports []string
 	for _, listen := range p.Listens {
 		proto, port, _ := strings.Cut(listen, " ")
