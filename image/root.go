@@ -59,6 +59,8 @@ type BuildSpec struct {
 	JIT   int64
 	NoJIT bool
 	Tmpfs []Tmpfs
+	// Overlay makes the whole root writable, in memory; nil: it is read-only.
+	Overlay *Overlay
 	// LibraryPath is LD_LIBRARY_PATH as the program will see it.
 	LibraryPath []string
 	// Exact leaves out the files that a known program reads: what is needed is named.
@@ -151,7 +153,7 @@ func (l *layout) lay(s *BuildSpec) error {
 			return err
 		}
 	}
-	m.Tmpfs = s.Tmpfs
+	m.Tmpfs, m.Overlay = s.Tmpfs, s.Overlay
 	if err := l.mountPoints(s.Tmpfs, s.Copies); err != nil {
 		return err
 	}

@@ -45,6 +45,9 @@ func (n *node) initLowered(fs *FS, of vfs.Inode) abi.Errno {
 	if n.mode&abi.S_IFMT == abi.S_IFDIR {
 		n.nlink = 2
 	}
+	if fs.opt.Lower.Info().ReadOnly && n.mode&abi.S_IFMT != abi.S_IFLNK {
+		n.mode |= 0o200 // here it can be written to
+	}
 	return e
 }
 
