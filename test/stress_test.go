@@ -28,7 +28,7 @@ var stressReasons = []string{
 var stressShort = []string{"aio", "close", "fallocate", "fcntl", "mmapfixed", "mremap", "rename", "timerfd", "vm", "zero"}
 
 // stressOps is how many operations a stressor makes, where it is not 20.
-var stressOps = map[string]int{"lsearch": 1, "madvise": 1, "misaligned": 1}
+var stressOps = map[string]int{"lsearch": 1, "madvise": 1, "misaligned": 1, "tree": 1}
 
 // TestStress runs stress-ng's stressors, each in a machine of its own, with its own
 // checks of the results. It starts a process for each; with a small library
