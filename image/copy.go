@@ -151,7 +151,7 @@ func (c Copy) addEntry(t *erofs.Tree, a adder, host, guest string, info fs.FileI
 				*a.found = append(*a.found, module{host, o})
 			}
 		}
-		err = t.File(guest, erofs.HostFile{Path: host, Bytes: info.Size()}, executable)
+		err = t.File(guest, hostSource(host, info.Size()), executable)
 	}
 	if errors.Is(err, erofs.ErrExist) {
 		return refuse(err.Error(), "each path may be given once")

@@ -49,6 +49,24 @@ type Packed struct {
 	Why   string `json:"why"`
 }
 
+// hostSource is a file of the host as an image holds it, where files have no times:
+// as it is, but for modules that Python would take for stale because of that.
+func hostSource(file string, bytes int64) erofs.Source {
+	if p := known.TimedPyc(file); p != nil {
+		return timedPyc{p, bytes}
+	}
+	return erofs.HostFile{Path: file, Bytes: bytes}
+}
+
+// timedPyc is such a module, whose new header is as long as the old one.
+type timedPyc struct {
+	*known.Pyc
+	bytes int64
+}
+
+// Size is the size when the tree was made.
+func (t timedPyc) Size() int64 { return t.bytes }
+
 // record notes what was packed since the last record.
 func (p *packer) record(what Packed) {
 	what.Bytes = p.t.Bytes() - p.counted
@@ -132,7 +150,7 @@ func (p *packer) host(file string, executable bool) (guest string, err error) {
 		case len(rest) > 0:
 			return "", fmt.Errorf("%s is not a directory", next)
 		default:
-			return next, p.t.File(next, erofs.HostFile{Path: next, Bytes: info.Size()}, executable)
+			return next, p.t.File(next, hostSource(next, info.Size()), executable)
 		}
 	}
 	return cur, nil

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"skerry/image/erofs"
 	"skerry/image/known"
@@ -255,6 +256,36 @@ func TestTreeOfOneLibrary(t *testing.T) {
 			}
 		} else if p.t.Lookup(lib) != erofs.Executable || len(found) != 1 || found[0].host != lib {
 			t.Errorf("%s is %v, %d modules", lib, p.t.Lookup(lib), len(found))
+		}
+	}
+}
+
+// TestPycOfCopies: a compiled module keeps its source when the image takes its time
+// away, among files that a user gives, too; all else is packed as it is.
+func TestPycOfCopies(t *testing.T) {
+	dir := visibleDir(t)
+	put(t, dir, "app/mod.py", []byte("x = 1\n"), 0o644)
+	at := time.Unix(1234567890, 0)
+	if err := os.Chtimes(filepath.Join(dir, "app/mod.py"), at, at); err != nil {
+		t.Fatal(err)
+	}
+	head := []byte("\xa7\r\r\n\x00\x00\x00\x00\xd2\x02\x96\x49\x06\x00\x00\x00code")
+	put(t, dir, "app/__pycache__/mod.cpython-311.pyc", head, 0o644)
+	stale := put(t, dir, "app/__pycache__/gone.cpython-311.pyc", head, 0o644)
+	p, err := specOf(put(t, dir, "prog", elfFile(nil), 0o755), func(s *BuildSpec) {
+		s.Copies = []Copy{{filepath.Join(dir, "app"), "/app", true}, {stale, "/one.pyc", false}}
+	}).Parts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := unpacked(t, p)
+	for path, want := range map[string]string{
+		"app/mod.py": "x = 1\n", "app/__pycache__/gone.cpython-311.pyc": string(head), "one.pyc": string(head),
+		// _imp.source_hash of Python 3.11
+		"app/__pycache__/mod.cpython-311.pyc": "\xa7\r\r\n\x03\x00\x00\x00\x4c\x03\x72\xaa\x93\xf7\x52\x52code",
+	} {
+		if b, err := os.ReadFile(filepath.Join(root, path)); err != nil || string(b) != want {
+			t.Errorf("%s: %q, %v, expected %q", path, b, err, want)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
+	"strings"
 )
 
 var (
@@ -31,7 +33,9 @@ func python(p *Program) *Facts {
 			continue
 		}
 		f := &Facts{Name: "Python " + base[len("python"):]}
-		f.Paths = append(f.Paths, Path{Host: lib, Why: "the standard library", Skip: pythonSkip})
+		f.Paths = append(f.Paths, Path{Host: lib, Why: "the standard library", Skip: func(rel string, dir bool) bool {
+			return pythonSkip(rel, dir) || !dir && pycSkip(lib, rel, pythonMinor(base))
+		}})
 		for _, x := range []Path{
 			{Host: opensslConf, Why: "configuration of OpenSSL"}, {Host: "/etc/ssl/certs/ca-certificates.crt", Why: "CA certificates"}, {Host: "/usr/lib/ssl/cert.pem", Why: "CA certificates"},
 			{Host: "/etc/mime.types", Why: "types of files"}, {Host: "/usr/lib/locale/C.utf8", Why: "the locale C.UTF-8"},
@@ -49,13 +53,21 @@ func python(p *Program) *Facts {
 	return nil
 }
 
-// pythonSkip leaves out tests, documents, tools with windows, what builds extensions,
-// and compiled modules: those name the time of their source, and files of an image
-// have none, so the interpreter would not take them.
+// pythonMinor is the 11 of "python3.11".
+func pythonMinor(name string) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(name, "python3."))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// pythonSkip leaves out tests, documents, tools with windows, and what builds
+// extensions.
 func pythonSkip(rel string, dir bool) bool {
 	if dir {
 		switch filepath.Base(rel) {
-		case "test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "__pycache__", "site-packages", "dist-packages", "pydoc_data", "venv":
+		case "test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "site-packages", "dist-packages", "pydoc_data", "venv":
 			return true
 		}
 		return regexp.MustCompile(`^config-3\.`).MatchString(filepath.Base(rel))
