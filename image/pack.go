@@ -213,6 +213,60 @@ func (p *packer) tree(what known.Path, found *[]module) error {
 	})
 }
 
+// place adds a file, or a folder with everything in it that is not skipped, at
+// another path than it has on the host. Links are kept as they are; what the user gave
+// stays.
+func (p *packer) place(what known.Path, found *[]module) error {
+	top, err := filepath.EvalSymlinks(what.Host)
+	if err != nil {
+		return err
+	}
+	n := 0
+	return filepath.WalkDir(top, func(host string, d fs.DirEntry, err error) error {
+		if err != nil {
+			if d != nil && d.IsDir() && errors.Is(err, fs.ErrPermission) {
+				return fs.SkipDir
+			}
+			return err
+		}
+		if n++; n > maxEntries {
+			return fmt.Errorf("%s holds more than %d files", what.Host, maxEntries)
+		}
+		rel, _ := filepath.Rel(top, host)
+		guest := p.t.Follow(path.Join(what.Guest, rel))
+		leave := hidden(guest) || slices.Contains(generated, guest) || what.Skip != nil && rel != "." && what.Skip(rel, d.IsDir())
+		if k := p.t.Lookup(guest); k != erofs.None {
+			leave = leave || !d.IsDir() || k != erofs.Dir
+		}
+		switch t := d.Type(); {
+		case leave && d.IsDir():
+			return fs.SkipDir
+		case leave:
+			return nil
+		case d.IsDir():
+			return p.t.Mkdir(guest)
+		case t&fs.ModeSymlink != 0:
+			target, err := os.Readlink(host)
+			if err != nil {
+				return err
+			}
+			return p.t.Symlink(guest, target)
+		case !t.IsRegular():
+			return nil
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		o := elfAt(host)
+		code := o != nil && o.Library
+		if code {
+			*found = append(*found, module{host, o})
+		}
+		return p.t.File(guest, hostSource(host, info.Size()), code)
+	})
+}
+
 // module is an ELF file that was packed.
 type module struct {
 	host string

@@ -289,3 +289,41 @@ func TestPycOfCopies(t *testing.T) {
 		}
 	}
 }
+
+// TestPlace: what stands at another path than on the host, beside what the user gives.
+func TestPlace(t *testing.T) {
+	dir := visibleDir(t)
+	for name, text := range map[string]string{"in/a": "a", "in/sub/b": "b", "in/skip/c": "c", "in/given": "host's", "in/clash/x": "x"} {
+		put(t, dir, name, []byte(text), 0o644)
+	}
+	if err := os.Symlink("a", filepath.Join(dir, "in/link")); err != nil {
+		t.Fatal(err)
+	}
+	lib := cc(t, dir, "in/sub/one.so", libText, "-shared", "-fPIC")
+	p := packer{t: erofs.New()}
+	for path, text := range map[string]string{"/srv/x/given": "user's", "/srv/x/clash": "a file"} {
+		if err := p.t.File(path, erofs.Bytes(text), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.t.Symlink("/way", "srv"); err != nil {
+		t.Fatal(err)
+	}
+	var found []module
+	skip := func(rel string, isDir bool) bool { return isDir && rel == "skip" }
+	for _, w := range []known.Path{{Host: filepath.Join(dir, "in"), Guest: "/way/x", Skip: skip}, {Host: filepath.Join(dir, "in/a"), Guest: "/run/a"},
+		{Host: filepath.Join(dir, "in/a"), Guest: "/etc/hosts"}} {
+		if err := p.place(w, &found); err != nil {
+			t.Fatalf("%+v: %v", w, err)
+		}
+	}
+	for path, want := range map[string]erofs.Kind{"/srv/x/a": erofs.Regular, "/srv/x/sub/b": erofs.Regular, "/srv/x/sub/one.so": erofs.Executable, "/srv/x/link": erofs.Symlink, "/srv/x/skip": erofs.None,
+		"/srv/x/given": erofs.Regular, "/srv/x/clash": erofs.Regular, "/way": erofs.Symlink, "/run/a": erofs.None, "/etc/hosts": erofs.None} {
+		if got := p.t.Lookup(path); got != want {
+			t.Errorf("%s is %v, expected %v", path, got, want)
+		}
+	}
+	if len(found) != 1 || found[0].host != lib || p.t.Source("/srv/x/given").Size() != int64(len("user's")) {
+		t.Errorf("%+v", found)
+	}
+}

@@ -105,6 +105,11 @@ func (s *BuildSpec) layout() *layout {
 // lay fills the root. After an error the layout tells how far it came.
 func (l *layout) lay(s *BuildSpec) error {
 	m := &l.m
+	cwd, err := workdir(s.Cwd)
+	if err != nil {
+		return err
+	}
+	m.Cwd = cwd
 	for _, d := range emptyDirs {
 		if err := l.t.Mkdir(d); err != nil {
 			return err
@@ -157,9 +162,6 @@ func (l *layout) lay(s *BuildSpec) error {
 	}
 	// C libraries and Java look file systems up there.
 	if err := l.t.Symlink("/etc/mtab", "../proc/self/mounts"); err != nil && !errors.Is(err, erofs.ErrExist) {
-		return err
-	}
-	if m.Cwd, err = workdir(s.Cwd); err != nil {
 		return err
 	}
 	if k := l.t.Lookup(m.Cwd); !hidden(m.Cwd) && k != erofs.Symlink {
@@ -284,7 +286,8 @@ func (l *layout) libraries(s *BuildSpec, program string, args []string) error {
 	if err != nil {
 		return cannotRun(l.name, cause(err), "")
 	}
-	l.facts = known.Lookup(&known.Program{Path: real, Called: path.Base(l.m.Args[0]), Args: args, Closure: c, Read: l.read})
+	l.facts = known.Lookup(&known.Program{Path: real, Called: path.Base(l.m.Args[0]), Args: args, Closure: c, Read: l.read, At: program, Cwd: l.m.Cwd,
+		Has: func(p string) bool { return l.t.Lookup(l.t.Resolve(path.Clean(p))) != erofs.None }, Hidden: hidden})
 	if facts := l.facts; facts != nil {
 		for _, n := range facts.Libs {
 			c.AddName(n, facts.Name)
@@ -294,13 +297,24 @@ func (l *layout) libraries(s *BuildSpec, program string, args []string) error {
 			paths = nil
 		}
 		for _, p := range paths {
-			before := l.t.Count()
-			if err := l.tree(p, &l.found); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			before, guest, add := l.t.Count(), p.Host, l.tree
+			if p.Guest != "" {
+				guest, add = p.Guest, l.place
+			}
+			if p.Named && hidden(guest) {
+				l.notes = append(l.notes, known.Note{Level: known.Warn, Text: guest + " (" + p.Why + ") is not seen in a machine, which mounts a file system of its own there: " +
+					"give it with --file or --dir elsewhere, or choose another folder with -w"})
+				continue
+			}
+			if err := add(p, &l.found); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return cannotRun(l.name, p.Host+" ("+p.Why+"): "+cause(err), "")
 			}
 			if n := l.t.Count() - before; n > 0 {
-				l.record(Packed{Guest: p.Host, Host: p.Host, Files: n, Why: facts.Name + ": " + p.Why})
+				l.record(Packed{Guest: guest, Host: p.Host, Files: n, Why: facts.Name + ": " + p.Why})
 			}
+		}
+		if facts.Argv0 != "" {
+			l.m.Args[0] = facts.Argv0
 		}
 		l.notes = append(l.notes, facts.Notes...)
 	}
