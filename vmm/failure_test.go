@@ -42,6 +42,8 @@ func TestMentions(t *testing.T) {
 func TestPickMissed(t *testing.T) {
 	host := map[string]hostKind{"/etc/app.conf": hostFile, "/usr/share/app": hostDir, "/usr/share/app/a": hostFile, "/usr/lib/libx.so.2": hostFile,
 		"/etc/ld.so.preload": hostFile, "/etc/localtime": hostFile, "/usr/share/locale": hostDir, "/usr/bin/tool": hostFile, "/usr/lib/x/y z": hostFile,
+		"/usr/share/zoneinfo": hostDir, "/usr/share/zoneinfo/Europe/Berlin": hostFile, "/usr/local": hostDir, "/usr/lib/ssl/certs": hostDir, "/usr/lib/ssl/openssl.cnf": hostFile,
+		"/usr/lib/python3.11/config-3.11-x86_64-linux-gnu": hostDir,
 		"/tmp/here": hostFile, "/etc/a.conf": hostFile, "/etc/b.conf": hostFile, "/etc/c.conf": hostFile, "/etc/d.conf": hostFile}
 	for _, c := range []struct {
 		name      string
@@ -57,6 +59,9 @@ func TestPickMissed(t *testing.T) {
 		{name: "named, nowhere", paths: []string{"/etc/none"}, output: "open /etc/none: no", want: []string{"/etc/none --file FILE:/etc/none"}},
 		{name: "a folder covers its files", paths: []string{"/usr/share/app/a", "/usr/share/app"}, want: []string{"/usr/share/app --dir /usr/share/app:/usr/share/app"}},
 		{name: "usual", paths: []string{"/etc/ld.so.preload", "/etc/localtime", "/usr/share/locale", "/usr/bin/tool"}},
+		{name: "what runtimes probe for", paths: []string{"/usr/share/zoneinfo", "/usr/local", "/usr/lib/ssl/certs", "/usr/lib/ssl/openssl.cnf", "/usr/lib/python3.11/config-3.11-x86_64-linux-gnu"}},
+		{name: "a time zone", paths: []string{"/usr/share/zoneinfo", "/usr/share/zoneinfo/Europe/Berlin"},
+			want: []string{"/usr/share/zoneinfo/Europe/Berlin --file /usr/share/zoneinfo/Europe/Berlin:/usr/share/zoneinfo/Europe/Berlin"}},
 		{name: "usual but named", paths: []string{"/etc/localtime"}, output: "no /etc/localtime", want: []string{"/etc/localtime --file /etc/localtime:/etc/localtime"}},
 		{name: "a library, one line", paths: []string{"/lib/libx.so.2", "/usr/lib/libx.so.2", "/usr/local/lib/libx.so.2"}, output: "libx.so.2: cannot open shared object file",
 			want: []string{"/usr/lib/libx.so.2 --lib /usr/lib/libx.so.2"}},
@@ -117,18 +122,25 @@ func TestRefusedMemory(t *testing.T) {
 }
 
 func TestRefusedLine(t *testing.T) {
-	if s := refusedLine(refusedCalls([]bootrec.RefusedCall{{Name: "rseq", Errno: 38, Count: 3}})); s != "" {
+	if s := refusedLine(refusedCalls([]bootrec.RefusedCall{{Name: "rseq", Errno: 38, Count: 3}}, nil)); s != "" {
 		t.Error(s)
 	}
-	if s := refusedLine(refusedCalls([]bootrec.RefusedCall{{Name: "fork", Errno: 1, Count: 1}, {Name: "x\x1b", Errno: 4000, Count: 7}})); s !=
+	if s := refusedLine(refusedCalls([]bootrec.RefusedCall{{Name: "fork", Errno: 1, Count: 1}, {Name: "x\x1b", Errno: 4000, Count: 7}}, nil)); s !=
 		`the program used system calls that are not supported: fork (EPERM), x\x1b (errno 4000, 7 times)` {
+		t.Error(s)
+	}
+	probe := []bootrec.RefusedCall{{Name: "io_uring_setup", Errno: 38, Count: 1}}
+	if s := refusedLine(refusedCalls(probe, []string{"oh no", "Error: x"})); s != "" {
+		t.Error(s)
+	}
+	if s := refusedLine(refusedCalls(probe, []string{"", "cannot set up io_uring: Function not implemented"})); !strings.HasSuffix(s, "io_uring_setup (ENOSYS)") {
 		t.Error(s)
 	}
 	var many []bootrec.RefusedCall
 	for i := range 20 {
 		many = append(many, bootrec.RefusedCall{Name: fmt.Sprint("call", i), Errno: 38, Count: 1})
 	}
-	if s := refusedLine(refusedCalls(many)); !strings.HasSuffix(s, "call7 (ENOSYS), 12 more") {
+	if s := refusedLine(refusedCalls(many, nil)); !strings.HasSuffix(s, "call7 (ENOSYS), 12 more") {
 		t.Error(s)
 	}
 }
@@ -151,7 +163,7 @@ func TestFailureReport(t *testing.T) {
 	t.Parallel()
 	missed := bootrec.AppendFrame(nil, bootrec.KindMissed, bootrec.AppendMissed(nil, "/etc/passwd-\x1b[31m"))
 	missed = bootrec.AppendFrame(missed, bootrec.KindMissed, bootrec.AppendMissed(nil, "/srv/none.conf"))
-	refused := bootrec.AppendFrame(nil, bootrec.KindRefused, bootrec.AppendRefused(nil, &bootrec.RefusedCall{Name: "io_uring_setup", Errno: 38, Count: 2}))
+	refused := bootrec.AppendFrame(nil, bootrec.KindRefused, bootrec.AppendRefused(nil, &bootrec.RefusedCall{Name: "io_setup", Errno: 38, Count: 2}))
 	memory := bootrec.AppendFrame(nil, bootrec.KindMemory, bootrec.AppendAsked(nil, bootrec.Asked{Size: 96 << 20, Free: 31 << 20}))
 	all := slices.Concat(missed, refused, memory)
 	crash := crashFrames(&bootrec.Crash{Thread: 3, Name: "worker\x1b", Signal: 11, Code: 1, Addr: 8, Fault: bootrec.FaultPage,
@@ -164,7 +176,7 @@ func TestFailureReport(t *testing.T) {
 	}{
 		{"exit 1", []string{"hello", "err:/srv/none.conf: not found\n", control(all), "exit:1"}, "", []string{
 			"out of memory: the program asked for 96 MiB, 31 of 64 MiB are free: -m 192M",
-			"the program used system calls that are not supported: io_uring_setup (ENOSYS, 2 times)",
+			"the program used system calls that are not supported: io_setup (ENOSYS, 2 times)",
 			"/srv/none.conf is not in the image; add --file FILE:/srv/none.conf"}},
 		{"exit 0", []string{"hello", "err:/srv/none.conf: not found\n", control(all), "exit:0"}, "", nil},
 		{"a Go program", []string{"hello", "err:panic: /srv/none.conf\n\ngoroutine 1 [running]:\n", control(slices.Concat(missed, refused)), "exit:2"}, "",

@@ -47,10 +47,11 @@ var (
 	// library is how the file name of a shared library ends.
 	library = regexp.MustCompile(`\.so(\.[0-9]+)*$`)
 	// usual are the files that C libraries and language runtimes look for at every
-	// start and do well without.
-	usual = regexp.MustCompile(`^/etc/(ld\.so\.|ld-musl-|localtime$|suid-debug|ssl/openssl\.cnf$|nsswitch\.conf$|host\.conf$|gai\.conf$|malloc\.conf$|aliases$|selinux/|libnl|inputrc$|terminfo|python[0-9.]*/|perl/|locale\.)` +
+	// start and do well without. The folder of time zones is searched for the one of
+	// /etc/localtime; a zone that is missed by its name is another matter.
+	usual = regexp.MustCompile(`^/etc/(ld\.so\.|ld-musl-|localtime$|suid-debug|nsswitch\.conf$|host\.conf$|gai\.conf$|malloc\.conf$|aliases$|selinux/|libnl|inputrc$|terminfo|python[0-9.]*/|perl/|locale\.)` +
 		`|/(s?bin|gconv|locale|locale-langpack|glibc-hwcaps|__pycache__|terminfo|debug)(/|$)|/(site|dist)-packages$|\.(pyc|pyo|pth|mo|debug|gnu_debuglink|pmc)$` +
-		`|/(pyvenv\.cfg|sitecustomize\.[a-z]+|usercustomize\.[a-z]+|pybuilddir\.txt|locale-archive|locale\.alias|sitecustomize\.pl)$|/tls/|/haswell/|/x86_64/`)
+		`|/(pyvenv\.cfg|sitecustomize\.[a-z]+|usercustomize\.[a-z]+|pybuilddir\.txt|locale-archive|locale\.alias|sitecustomize\.pl)$|/ssl/(openssl\.cnf|certs)$|^/usr/local$|^/usr/share/zoneinfo$|/config-3\.[^/]*$|/tls/|/haswell/|/x86_64/`)
 	// mounted is where the machine has file systems of its own: nothing of the image
 	// shows there.
 	mounted = regexp.MustCompile(`^/(dev|proc|run|sys|tmp)(/|$)`)
