@@ -132,7 +132,7 @@ func (p *packer) host(file string, executable bool) (guest string, err error) {
 				return "", err
 			}
 			cur = next
-		case hidden(next):
+		case Hidden(next):
 			return "", fmt.Errorf("%s: %w", next, errHidden)
 		case m&fs.ModeSymlink != 0:
 			target, err := os.Readlink(next)
@@ -234,7 +234,7 @@ func (p *packer) place(what known.Path, found *[]module) error {
 		}
 		rel, _ := filepath.Rel(top, host)
 		guest := p.t.Follow(path.Join(what.Guest, rel))
-		leave := hidden(guest) || slices.Contains(generated, guest) || what.Skip != nil && rel != "." && what.Skip(rel, d.IsDir())
+		leave := Hidden(guest) || slices.Contains(generated, guest) || what.Skip != nil && rel != "." && what.Skip(rel, d.IsDir())
 		if k := p.t.Lookup(guest); k != erofs.None {
 			leave = leave || !d.IsDir() || k != erofs.Dir
 		}
@@ -310,7 +310,7 @@ func (p *packer) pack(c *dynlink.Closure, name string) error {
 		if err != nil {
 			return cannotRun(name, l.Path+": "+cause(err), "")
 		}
-		switch elsewhere := hidden(real) || hidden(l.Path); {
+		switch elsewhere := Hidden(real) || Hidden(l.Path); {
 		case elsewhere || c.Kind == dynlink.Musl && !l.System:
 			guest = libDir + "/" + path.Base(l.Name)
 			if c.Kind == dynlink.Musl {

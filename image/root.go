@@ -34,8 +34,9 @@ var accounts = map[string]string{
 	"/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 
-// hidden reports whether path lies in a file system that the machine mounts.
-func hidden(path string) bool {
+// Hidden reports whether an absolute path lies in a file system that every machine
+// mounts: what an image has there is not seen.
+func Hidden(path string) bool {
 	for _, m := range mounts {
 		if path == m || strings.HasPrefix(path, m+"/") {
 			return true
@@ -164,7 +165,7 @@ func (l *layout) lay(s *BuildSpec) error {
 	if err := l.t.Symlink("/etc/mtab", "../proc/self/mounts"); err != nil && !errors.Is(err, erofs.ErrExist) {
 		return err
 	}
-	if k := l.t.Lookup(m.Cwd); !hidden(m.Cwd) && k != erofs.Symlink {
+	if k := l.t.Lookup(m.Cwd); !Hidden(m.Cwd) && k != erofs.Symlink {
 		if err := l.t.Mkdir(m.Cwd); err != nil {
 			return failed("-w "+s.Cwd, "is not a directory in the image", "")
 		}
@@ -181,7 +182,7 @@ func (l *layout) program(s *BuildSpec, file, guest string) (string, error) {
 	if err != nil {
 		return "", cannotRun(l.name, cause(err), "")
 	}
-	if guest == file && !hidden(real) {
+	if guest == file && !Hidden(real) {
 		if guest, err = l.host(file, true); err != nil {
 			return "", cannotRun(l.name, "cannot be packed: "+cause(err), "")
 		}
@@ -287,7 +288,7 @@ func (l *layout) libraries(s *BuildSpec, program string, args []string) error {
 		return cannotRun(l.name, cause(err), "")
 	}
 	l.facts = known.Lookup(&known.Program{Path: real, Called: path.Base(l.m.Args[0]), Args: args, Closure: c, Read: l.read, At: program, Cwd: l.m.Cwd,
-		Has: func(p string) bool { return l.t.Lookup(l.t.Resolve(path.Clean(p))) != erofs.None }, Hidden: hidden})
+		Has: func(p string) bool { return l.t.Lookup(l.t.Resolve(path.Clean(p))) != erofs.None }, Hidden: Hidden})
 	if facts := l.facts; facts != nil {
 		for _, n := range facts.Libs {
 			c.AddName(n, facts.Name)
@@ -301,7 +302,7 @@ func (l *layout) libraries(s *BuildSpec, program string, args []string) error {
 			if p.Guest != "" {
 				guest, add = p.Guest, l.place
 			}
-			if p.Named && hidden(guest) {
+			if p.Named && Hidden(guest) {
 				l.notes = append(l.notes, known.Note{Level: known.Warn, Text: guest + " (" + p.Why + ") is not seen in a machine, which mounts a file system of its own there: " +
 					"give it with --file or --dir elsewhere, or choose another folder with -w"})
 				continue
@@ -343,7 +344,7 @@ func (l *layout) read(file string) []byte {
 	}
 	if src := l.t.Source(l.t.Follow(path.Clean(file))); src != nil {
 		r, err = src.Open()
-	} else if !hidden(path.Clean(file)) {
+	} else if !Hidden(path.Clean(file)) {
 		r, err = openFile(file)
 	} else {
 		return nil
@@ -377,7 +378,7 @@ func (im *Image) Workdir(dir string) (string, error) {
 		return "", err
 	}
 	// What lies below a mount point is made by the program, so not there yet.
-	if hidden(cwd) && path.Dir(cwd) != "/" && cwd != "/dev/shm" {
+	if Hidden(cwd) && path.Dir(cwd) != "/" && cwd != "/dev/shm" {
 		return "", failed("-w "+dir, "does not exist when the program starts", "")
 	}
 	k, err := im.Lookup(cwd)

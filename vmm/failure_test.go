@@ -40,6 +40,8 @@ func TestMentions(t *testing.T) {
 }
 
 func TestPickMissed(t *testing.T) {
+	mounts := Config{Record: bootrec.Record{Tmpfs: []bootrec.Tmpfs{{Path: "/etc/mem"}}},
+		Mounted: func(p string) bool { return strings.HasPrefix(p+"/", "/tmp/") || strings.HasPrefix(p+"/", "/proc/") }}
 	host := map[string]hostKind{"/etc/app.conf": hostFile, "/usr/share/app": hostDir, "/usr/share/app/a": hostFile, "/usr/lib/libx.so.2": hostFile,
 		"/etc/ld.so.preload": hostFile, "/etc/localtime": hostFile, "/usr/share/locale": hostDir, "/usr/bin/tool": hostFile, "/usr/lib/x/y z": hostFile,
 		"/usr/share/zoneinfo": hostDir, "/usr/share/zoneinfo/Europe/Berlin": hostFile, "/usr/local": hostDir, "/usr/lib/ssl/certs": hostDir, "/usr/lib/ssl/openssl.cnf": hostFile,
@@ -70,13 +72,14 @@ func TestPickMissed(t *testing.T) {
 		{name: "a name looked for everywhere", paths: []string{"/a/nope.pm", "/b/nope.pm", "/c/nope.pm"}, output: "cannot locate nope.pm"},
 		{name: "relative", paths: []string{"/srv/conf/x"}, output: "conf/x: not found", want: []string{"/srv/conf/x --file FILE:/srv/conf/x"}},
 		{name: "quoted", paths: []string{"/usr/lib/x/y z"}, want: []string{"/usr/lib/x/y z --file '/usr/lib/x/y z':'/usr/lib/x/y z'"}},
-		{name: "where the machine mounts", paths: []string{"/tmp/here", "/proc/x", "/dev/tty"}, output: "/proc/x /dev/tty /tmp/here"},
+		{name: "where the machine mounts", paths: []string{"/tmp/here", "/proc/x", "/proc", "/etc/mem/x", "/etc/mem"}, output: "/proc/x /proc /tmp/here /etc/mem /etc/mem/x"},
+		{name: "beside that", paths: []string{"/etc/memory", "/procs"}, output: "/etc/memory /procs", want: []string{"/procs --file FILE:/procs", "/etc/memory --file FILE:/etc/memory"}},
 		{name: "a Go trace", paths: []string{"/etc/app.conf", "/etc/none"}, output: "open /etc/none: no", namedOnly: true, want: []string{"/etc/none --file FILE:/etc/none"}},
 		{name: "not clean", paths: []string{"/etc/../etc//app.conf", "/etc/app.conf", "/"}, want: []string{"/etc/app.conf --file /etc/app.conf:/etc/app.conf"}},
 		{name: "many, named first, latest first", paths: []string{"/etc/none", "/etc/a.conf", "/etc/b.conf", "/etc/c.conf", "/etc/d.conf", "/etc/app.conf"}, output: "/etc/none?",
 			want: []string{"/etc/none --file FILE:/etc/none", "/etc/app.conf --file /etc/app.conf:/etc/app.conf", "/etc/d.conf --file /etc/d.conf:/etc/d.conf", "/etc/c.conf --file /etc/c.conf:/etc/c.conf"}, more: 2},
 	} {
-		list, more := pickMissed(c.paths, &wanted{output: []string{"", c.output}, cwd: "/srv", host: func(p string) hostKind { return host[p] }, namedOnly: c.namedOnly})
+		list, more := pickMissed(c.paths, &wanted{output: []string{"", c.output}, cwd: "/srv", host: func(p string) hostKind { return host[p] }, mounted: mounts.mounted, namedOnly: c.namedOnly})
 		var got []string
 		for _, m := range list {
 			got = append(got, m.Path+" "+m.Add)

@@ -39,6 +39,9 @@ type wanted struct {
 	output []string // the ends of the program's output
 	cwd    string   // in the machine
 	host   func(path string) hostKind
+	// mounted says where the machine has file systems of its own: nothing of the image
+	// shows there.
+	mounted func(path string) bool
 	// namedOnly leaves out what the output does not speak of.
 	namedOnly bool
 }
@@ -52,9 +55,6 @@ var (
 	usual = regexp.MustCompile(`^/etc/(ld\.so\.|ld-musl-|localtime$|suid-debug|nsswitch\.conf$|host\.conf$|gai\.conf$|malloc\.conf$|aliases$|selinux/|libnl|inputrc$|terminfo|python[0-9.]*/|perl/|locale\.)` +
 		`|/(s?bin|gconv|locale|locale-langpack|glibc-hwcaps|__pycache__|terminfo|debug)(/|$)|/(site|dist)-packages$|\.(pyc|pyo|pth|mo|debug|gnu_debuglink|pmc)$` +
 		`|/(pyvenv\.cfg|sitecustomize\.[a-z]+|usercustomize\.[a-z]+|pybuilddir\.txt|locale-archive|locale\.alias|sitecustomize\.pl)$|/ssl/(openssl\.cnf|certs)$|^/usr/local$|^/usr/share/zoneinfo$|/config-3\.[^/]*$|/tls/|/haswell/|/x86_64/`)
-	// mounted is where the machine has file systems of its own: nothing of the image
-	// shows there.
-	mounted = regexp.MustCompile(`^/(dev|proc|run|sys|tmp)(/|$)`)
 	// readable is where this host is looked at.
 	readable = regexp.MustCompile(`^/(usr|lib[^/]*|etc|opt|srv)/`)
 )
@@ -87,7 +87,7 @@ func pickMissed(paths []string, w *wanted) (list []Missed, more int) {
 	seen := map[string]bool{}
 	for _, p := range slices.Backward(paths) {
 		p = path.Clean(p)
-		if p == "/" || p[0] != '/' || seen[p] || mounted.MatchString(p) {
+		if p == "/" || p[0] != '/' || seen[p] || w.mounted(p) {
 			continue
 		}
 		seen[p] = true

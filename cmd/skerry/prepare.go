@@ -78,7 +78,7 @@ func (a *app) prepare(ctx context.Context, s *settings, program string, args []s
 	c.Network, c.HostAccess, c.Forwards = s.network.word == "user", s.hostAccess, s.publish.list
 	c.CacheDir = cacheDir()
 	c.ImageFile = im.ReadFile
-	c.Folders, c.Secret = hostFolders(src), image.Secret
+	c.Folders, c.Secret, c.Mounted = hostFolders(src), image.Secret, image.Hidden
 	c.Extra = strings.Fields(os.Getenv(qemuVariable))
 	c.Timeout, c.StopTimeout = s.timeout.d, s.stopTimeout.d
 	c.Stdout, c.Stderr, c.Say = a.stdout, a.stderr, a.say
