@@ -56,6 +56,10 @@ type Config struct {
 	// reads none of its files, and if that is with an error, it never does: the
 	// error is Run's, as a *NotReady.
 	Ready func() error
+	// Built is set if Root is of an image that was built before: what only its builder
+	// can change is then said so. BuiltJIT is the JIT budget that it was built with.
+	Built    bool
+	BuiltJIT uint64
 	// Record says what the kernel is to run. Run fills in CPUs, Memory, Wall,
 	// StopTimeout, Seed, Data and Net.
 	Record bootrec.Record

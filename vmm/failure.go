@@ -133,7 +133,7 @@ func (m *machine) explain(r *Result) {
 	r.Memory = refusedMemory(f.asked, uint64(m.c.Memory))
 	goSays := goTrace.MatchString(output[1])
 	var more int
-	r.Missed, more = pickMissed(f.missed, &wanted{output: output, cwd: m.c.Record.Cwd, host: hostLook(m.c.Folders, m.c.Secret), mounted: m.c.mounted, namedOnly: goSays})
+	r.Missed, more = pickMissed(f.missed, &wanted{output: output, cwd: m.c.Record.Cwd, host: hostLook(m.c.Folders, m.c.Secret), mounted: m.c.mounted, built: m.c.Built, namedOnly: goSays})
 	if m.exit.Reason == bootrec.Signaled && f.crash != nil && f.crash.Signal == r.Signal && !goSays {
 		m.describeCrash(r, f)
 	}

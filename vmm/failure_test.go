@@ -148,6 +148,30 @@ func TestRefusedLine(t *testing.T) {
 	}
 }
 
+// TestBuilderSays: where a mend is one for the builder of an image, it is said so.
+func TestBuilderSays(t *testing.T) {
+	const seems = "refused to make 4 KiB of memory executable (W^X): the program seems to have a JIT compiler: "
+	for _, c := range []struct{ notice, image, small string }{
+		{seems + "--jit 64M, or node --jitless", seems + "skerry build --jit 64M, or node --jitless", seems + "--jit 64M, or node --jitless"},
+		{"1020 KiB of the 1 MiB of --jit are in use: --jit 4M", "1020 KiB of the 1 MiB of --jit are in use: skerry build --jit 4M", "1020 KiB of the 1 MiB of --jit are in use: --jit 4M"},
+		{"(.NET: X=0), and needs --jit 64M", "(.NET: X=0), and needs skerry build --jit 64M", "(.NET: X=0), and needs --jit 64M"},
+		{"the 64 MiB of --jit are in use: --jit 128M", "the 64 MiB of --jit are in use: skerry build --jit 128M", "the 64 MiB of --jit are in use: skerry build --jit 128M"},
+		{"denied fork()", "denied fork()", "denied fork()"},
+	} {
+		for want, cfg := range map[*string]*Config{&c.notice: {}, &c.image: {Built: true}, &c.small: {Built: true, BuiltJIT: 64 << 20}} {
+			if got := cfg.builderSays(c.notice); got != *want {
+				t.Errorf("%+v: %q, expected %q", cfg.BuiltJIT, got, *want)
+			}
+		}
+	}
+	for built, want := range map[bool]string{false: "/usr/lib/liba.so is not in the image; add --lib /usr/lib/liba.so", true: "/usr/lib/liba.so is not in the image; build it with --lib /usr/lib/liba.so"} {
+		list, _ := pickMissed([]string{"/usr/lib/liba.so"}, &wanted{built: built, host: func(string) hostKind { return hostFile }, mounted: func(string) bool { return false }})
+		if len(list) != 1 || list[0].line() != want {
+			t.Errorf("%+v, expected %s", list, want)
+		}
+	}
+}
+
 // control is a command of the fake machine that sends frames.
 func control(frames []byte) string { return "raw-control:" + hex.EncodeToString(frames) }
 

@@ -5,6 +5,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -20,7 +21,12 @@ type Missed struct {
 	Here  bool `json:"here"`
 }
 
-func (m *Missed) line() string { return m.Path + " is not in the image; add " + m.Add }
+func (m *Missed) line() string {
+	if strings.HasPrefix(m.Add, builder) {
+		return m.Path + " is not in the image; build it with " + strings.TrimPrefix(m.Add, builder)
+	}
+	return m.Path + " is not in the image; add " + m.Add
+}
 
 // maxMissed is how many lines are printed about missed files.
 const maxMissed = 5
@@ -42,6 +48,7 @@ type wanted struct {
 	// mounted says where the machine has file systems of its own: nothing of the image
 	// shows there.
 	mounted func(path string) bool
+	built   bool // the image was built before
 	// namedOnly leaves out what the output does not speak of.
 	namedOnly bool
 }
@@ -101,7 +108,7 @@ func pickMissed(paths []string, w *wanted) (list []Missed, more int) {
 		if !named && kind == hostNothing {
 			continue
 		}
-		list = append(list, Missed{Path: p, Named: named, Here: kind != hostNothing, Add: mend(p, kind)})
+		list = append(list, Missed{Path: p, Named: named, Here: kind != hostNothing, Add: mend(p, kind, w.built)})
 	}
 	list = slices.DeleteFunc(list, func(m Missed) bool { return covered(m, list) })
 	slices.SortStableFunc(list, func(a, b Missed) int {
@@ -142,14 +149,40 @@ func index(list []Missed, p string) int {
 	return slices.IndexFunc(list, func(m Missed) bool { return m.Path == p })
 }
 
-// mend is the flag that puts a path into the machine.
-func mend(p string, kind hostKind) string {
-	q := quoted(p)
+// builder is how a flag is written that an image takes when it is built only.
+const builder = "skerry build "
+
+// jitFlag is where the kernel says which --jit would do (kernel/policy).
+var jitFlag = regexp.MustCompile(`(: |needs )--jit ([0-9]+)([KMG])`)
+
+// builderSays is a notice of the kernel, which does not know that it runs an image that
+// was built before: of such, more than what it was built with takes another build.
+func (c *Config) builderSays(notice string) string {
+	if !c.Built {
+		return notice
+	}
+	return jitFlag.ReplaceAllStringFunc(notice, func(s string) string {
+		m := jitFlag.FindStringSubmatch(s)
+		n, err := strconv.ParseUint(m[2], 10, 32)
+		if shift := map[string]uint{"K": 10, "M": 20, "G": 30}[m[3]]; err == nil && n<<shift <= c.BuiltJIT {
+			return s
+		}
+		return m[1] + builder + "--jit " + m[2] + m[3]
+	})
+}
+
+// mend is the flag that puts a path into the machine. built is for an image that was
+// built before.
+func mend(p string, kind hostKind, built bool) string {
+	q, lib := quoted(p), "--lib "
+	if built {
+		lib = builder + lib
+	}
 	switch {
 	case library.MatchString(p) && kind == hostFile:
-		return "--lib " + q
+		return lib + q
 	case library.MatchString(p) && kind == hostNothing:
-		return "--lib FILE (this host does not have it there)"
+		return lib + "FILE (this host does not have it there)"
 	case kind == hostDir:
 		return "--dir " + q + ":" + q
 	case kind == hostFile:

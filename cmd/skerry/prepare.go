@@ -130,6 +130,7 @@ func (a *app) openImage(p *prepared, s *settings, src *image.Source, args []stri
 	if p.config.Record.JIT, err = lessJIT(s, m.JIT, src.Typed); err != nil {
 		return err
 	}
+	p.config.Built, p.config.BuiltJIT = true, uint64(m.JIT)
 	p.config.Record.Cwd = m.Cwd
 	if s.workdir != "" {
 		if p.config.Record.Cwd, err = p.image.Workdir(s.workdir); err != nil {
