@@ -62,6 +62,8 @@ type BuildSpec struct {
 	Tmpfs []Tmpfs
 	// LibraryPath is LD_LIBRARY_PATH as the program will see it.
 	LibraryPath []string
+	// Locales are those that its environment will name.
+	Locales []string
 	// Exact leaves out the files that a known program reads: what is needed is named.
 	Exact bool
 	// RunArgs are arguments that it will be given beside those of the image; they
@@ -318,6 +320,11 @@ func (l *layout) libraries(s *BuildSpec, program string, args []string) error {
 			l.m.Args[0] = facts.Argv0
 		}
 		l.notes = append(l.notes, facts.Notes...)
+	}
+	if c.Kind == dynlink.Glibc && !s.Exact {
+		if err := l.locales(s.Locales, localeDir); err != nil {
+			return err
+		}
 	}
 	// Modules may need libraries of their own; one that cannot be loaded is no
 	// reason not to start.
