@@ -112,7 +112,7 @@ func (l *layout) lay(s *BuildSpec) error {
 	if err != nil {
 		return err
 	}
-	m.Cwd = cwd
+	m.Cwd, m.Tmpfs = cwd, s.Tmpfs
 	for _, d := range emptyDirs {
 		if err := l.t.Mkdir(d); err != nil {
 			return err
@@ -159,8 +159,7 @@ func (l *layout) lay(s *BuildSpec) error {
 			return err
 		}
 	}
-	m.Tmpfs = s.Tmpfs
-	if err := l.mountPoints(s.Tmpfs, s.Copies); err != nil {
+	if err := l.mountPoints(m.Tmpfs, s.Copies); err != nil {
 		return err
 	}
 	// C libraries and Java look file systems up there.
@@ -316,6 +315,12 @@ func (l *layout) libraries(s *BuildSpec, program string, args []string) error {
 				l.record(Packed{Guest: guest, Host: p.Host, Files: n, Why: facts.Name + ": " + p.Why})
 			}
 		}
+		if !s.Exact {
+			if err := l.links(facts); err != nil {
+				return err
+			}
+		}
+		l.m.Tmpfs = l.ownTmpfs(s, facts)
 		if facts.Argv0 != "" {
 			l.m.Args[0] = facts.Argv0
 		}
@@ -338,6 +343,37 @@ func (l *layout) libraries(s *BuildSpec, program string, args []string) error {
 		l.notes = append(l.notes, known.Note{Level: known.Warn, Text: m.By + " needs " + m.Name + ", which is not there; it cannot be loaded"})
 	}
 	return l.pack(c, l.name)
+}
+
+// links makes the links that a known program needs, where nothing stands yet.
+func (l *layout) links(facts *known.Facts) error {
+	for _, k := range facts.Links {
+		at := l.t.Follow(k.Path)
+		if Hidden(at) || l.t.Lookup(at) != erofs.None {
+			continue
+		}
+		if err := l.t.Symlink(at, k.Target); err != nil {
+			return cannotRun(l.name, err.Error(), "")
+		}
+		l.record(Packed{Guest: at, Host: k.Target, Files: 1, Why: facts.Name + ": a link to " + k.Target})
+	}
+	return nil
+}
+
+// ownTmpfs are the file systems of the user and those that a known program needs where
+// the user's files or file systems do not have a say.
+func (l *layout) ownTmpfs(s *BuildSpec, facts *known.Facts) []Tmpfs {
+	list := s.Tmpfs
+	for _, p := range facts.Tmpfs {
+		t := Tmpfs{Path: p}
+		_, over := mounted(list, p)
+		at := l.t.Follow(p)
+		if k := l.t.Lookup(at); over || k != erofs.None && k != erofs.Dir || unhidden([]Tmpfs{t}, l.m.Program, s.Copies) != nil {
+			continue
+		}
+		list = MergeTmpfs(list, []Tmpfs{t})
+	}
+	return list
 }
 
 // read reads a file as it will be in the machine, as far as that is known: one that

@@ -12,7 +12,7 @@ import (
 func TestWarnings(t *testing.T) {
 	w := newWorld(t)
 	w.put(t, "nginx", program(), 0o755) // known by its name
-	w.put(t, "nginx.conf", []byte("error_log /srv/none.log;\n"), 0o644)
+	w.put(t, "nginx.conf", []byte("pid /srv/none.pid;\n"), 0o644)
 	w.put(t, "fine.conf", []byte("error_log /dev/stderr;\n"), 0o644)
 	for _, c := range []struct {
 		args  []string

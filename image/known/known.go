@@ -126,6 +126,9 @@ type Path struct {
 	Skip func(rel string, dir bool) bool
 }
 
+// Link is a symbolic link of the machine.
+type Link struct{ Path, Target string }
+
 // Level says how much a note matters.
 type Level int
 
@@ -151,6 +154,8 @@ type Facts struct {
 	Paths []Path
 	Libs  []string // names of libraries that it loads with dlopen
 	Env   []string // NAME=value that it needs; the user's come before
+	Links []Link   // made where nothing else stands
+	Tmpfs []string // folders that it writes to, which have to be in memory
 	Argv0 string   // what it has to be called as, "" if that does not matter
 	JIT   int64    // bytes of memory that must be able to become executable
 	Notes []Note
