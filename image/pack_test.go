@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -325,5 +326,61 @@ func TestPlace(t *testing.T) {
 	}
 	if len(found) != 1 || found[0].host != lib || p.t.Source("/srv/x/given").Size() != int64(len("user's")) {
 		t.Errorf("%+v", found)
+	}
+}
+
+// TestArgumentsName: a script that arguments name stands where the program looks for it,
+// in an exact image, too, unless the user gives one there.
+func TestArgumentsName(t *testing.T) {
+	dir := visibleDir(t)
+	python := put(t, dir, "py/bin/python3", elfFile(nil), 0o755)
+	put(t, dir, "py/lib/python3.11/os.py", []byte("os"), 0o644)
+	put(t, dir, "work/sub/app.py", []byte("mine"), 0o644)
+	other := put(t, dir, "other.py", []byte("other"), 0o644)
+	t.Chdir(filepath.Join(dir, "work"))
+	for _, c := range []struct {
+		name   string
+		arg    string
+		change func(s *BuildSpec)
+		at     string
+		want   string
+	}{
+		{"relative", "sub/app.py", nil, "/sub/app.py", "mine"},
+		{"in a folder", "./sub/app.py", func(s *BuildSpec) { s.Cwd = "/srv" }, "/srv/sub/app.py", "mine"},
+		{"exact", "sub/app.py", func(s *BuildSpec) { s.Exact = true }, "/sub/app.py", "mine"},
+		{"the user's", "sub/app.py", func(s *BuildSpec) { s.Copies = []Copy{{other, "/sub/app.py", false}} }, "/sub/app.py", "other"},
+		{"absolute", filepath.Join(dir, "work/sub/app.py"), nil, filepath.Join(dir, "work/sub/app.py"), "mine"},
+		{"hidden", "sub/app.py", func(s *BuildSpec) { s.Cwd = "/tmp" }, "/tmp/sub/app.py", ""},
+		{"none", "sub/none.py", nil, "/sub/none.py", ""},
+	} {
+		p, err := specOf(python, func(s *BuildSpec) {
+			s.RunArgs = []string{"-u", c.arg}
+			if c.change != nil {
+				c.change(s)
+			}
+		}).Parts()
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		got := ""
+		if src := p.Root.Source(c.at); src != nil {
+			r, err := src.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := io.ReadAll(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Close()
+			got = string(b)
+		}
+		warned := false
+		for _, n := range p.Notes {
+			warned = warned || n.Level == known.Warn
+		}
+		if got != c.want || warned != (c.name == "hidden") {
+			t.Errorf("%s: %q, expected %q; %+v", c.name, got, c.want, p.Notes)
+		}
 	}
 }

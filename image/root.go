@@ -64,7 +64,8 @@ type BuildSpec struct {
 	LibraryPath []string
 	// Locales are those that its environment will name.
 	Locales []string
-	// Exact leaves out the files that a known program reads: what is needed is named.
+	// Exact leaves out the files that a known program reads: what is needed is named, by
+	// flags or arguments.
 	Exact bool
 	// RunArgs are arguments that it will be given beside those of the image; they
 	// tell what it is going to do.
@@ -296,7 +297,7 @@ func (l *layout) libraries(s *BuildSpec, program string, args []string) error {
 		}
 		paths := facts.Paths
 		if s.Exact {
-			paths = nil
+			paths = slices.DeleteFunc(slices.Clone(paths), func(p known.Path) bool { return !p.Named })
 		}
 		for _, p := range paths {
 			before, guest, add := l.t.Count(), p.Host, l.tree

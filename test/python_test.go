@@ -97,6 +97,16 @@ print(pkg.__file__, pkg.part.x, os.path.exists(pkg.part.__cached__))
 				t.Errorf("%v: status %d, Linux (-) and Skerry (+): %s\n%s", line, status, d, tail([]byte(errs), 2000))
 			}
 		}
+		if name == "links" { // the smallest image, with what was learnt
+			line := []string{"./links/bin/python", "links.py", "a"}
+			if _, errs, status := command(append([]string{"trace", "-o", "learnt.toml"}, line...)...); status != 0 {
+				t.Errorf("trace: status %d: %s", status, errs)
+			}
+			out, errs, status := command(append([]string{"run", "--config", "learnt.toml"}, line...)...)
+			if status != 0 || !strings.Contains(out, filepath.Join(dir, "links/lib")) {
+				t.Errorf("with what was learnt: status %d\n%s\n%s", status, out, errs)
+			}
+		}
 		out, _, _ := command("check", "./"+name+"/bin/python", name+".py")
 		if !strings.Contains(out, "it runs in the venv "+filepath.Join(dir, name)) || (name == "system") != strings.Contains(out, "which the venv includes") && exists("/usr/lib/python3/dist-packages") {
 			t.Errorf("check: %s", out)
