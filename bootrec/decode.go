@@ -153,6 +153,8 @@ func decodeValue(r *Record, tag Tag, data []byte) string {
 		if n == 0 {
 			return "is empty"
 		}
+	case TagOverlay:
+		r.Overlay, r.OverlaySize = true, c.u64()
 	}
 	if c.bad {
 		return "is malformed"

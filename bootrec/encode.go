@@ -67,6 +67,9 @@ func Encode(r *Record) ([]byte, error) {
 			return b
 		})
 	}
+	if r.Overlay {
+		b = value(b, TagOverlay, func(b []byte) []byte { return le.AppendUint64(b, r.OverlaySize) })
+	}
 	if len(b) > MaxRecord {
 		return nil, bad(0, "arguments and environment are too long")
 	}

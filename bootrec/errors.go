@@ -22,7 +22,7 @@ var tagNames = [...]string{
 	TagHostname: "host name", TagMachine: "machine", TagClock: "clock", TagSeed: "seed",
 	TagOptions: "options", TagNet: "network", TagV4: "IPv4", TagV6: "IPv6", TagDNS: "DNS",
 	TagSearch: "search list", TagHosts: "hosts", TagDeny: "deny list", TagPolicy: "policy",
-	TagJIT: "JIT budget", TagTmpfs: "tmpfs", TagSecrets: "secrets",
+	TagJIT: "JIT budget", TagTmpfs: "tmpfs", TagSecrets: "secrets", TagOverlay: "overlay",
 }
 
 // String is the tag's name, or its number if it has none.

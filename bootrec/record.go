@@ -76,6 +76,11 @@ type Record struct {
 
 	// Tmpfs are file systems in memory that the program finds mounted.
 	Tmpfs []Tmpfs
+	// Overlay says that the whole root can be written to, in memory; OverlaySize is the
+	// most bytes that its files may take there, a multiple of 4096; 0 leaves it to the
+	// kernel.
+	Overlay     bool
+	OverlaySize uint64
 	// Secrets are files that the kernel makes below /run/secrets, in memory.
 	Secrets []Secret
 
@@ -162,6 +167,7 @@ const (
 	TagJIT                     // u64, not 0
 	TagTmpfs                   // u32 count, each: u64 size, u32 length, path
 	TagSecrets                 // u32 count, each: u32 length, name, u32 length, bytes
+	TagOverlay                 // u64 bytes, 0: the kernel's choice
 	tagEnd
 )
 

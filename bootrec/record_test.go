@@ -17,6 +17,7 @@ func full() *Record {
 		CPUs: 8, Memory: 256 << 20, Wall: 1_700_000_000_123_456_789, StopTimeout: 10e9,
 		Trace: true, Verbose: true, Data: true, Policy: []byte{0, 1, 2}, JIT: 64 << 20,
 		Tmpfs: []Tmpfs{{"/data", 1 << 20}, {"/tmp", 0}}, Secrets: []Secret{{"token", []byte("s3\x00cret")}, {"empty", nil}},
+		Overlay: true, OverlaySize: 3 << 20,
 		Net: Net{
 			Mode: NetStatic, MTU: 1500,
 			V4:     Iface{netip.MustParsePrefix("10.0.2.15/24"), netip.MustParseAddr("10.0.2.2")},
@@ -129,6 +130,8 @@ func TestEncodeRefuses(t *testing.T) {
 		{TagTmpfs, func(r *Record) { r.Tmpfs = []Tmpfs{{"/a", 4095}} }},
 		{TagTmpfs, func(r *Record) { r.Tmpfs = []Tmpfs{{"/a", 0}, {"/a", 4096}} }},
 		{TagTmpfs, func(r *Record) { r.Tmpfs = make([]Tmpfs, MaxTmpfs+1) }},
+		{TagOverlay, func(r *Record) { r.OverlaySize = 4095 }},
+		{TagOverlay, func(r *Record) { r.OverlaySize = 1<<52 + 4096 }},
 		{TagSecrets, func(r *Record) { r.Secrets = []Secret{{"", nil}} }},
 		{TagSecrets, func(r *Record) { r.Secrets = []Secret{{"..", nil}} }},
 		{TagSecrets, func(r *Record) { r.Secrets = []Secret{{"a/b", nil}} }},

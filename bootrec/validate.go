@@ -55,6 +55,9 @@ func validate(r *Record) error {
 	if why := checkTmpfs(r.Tmpfs); why != "" {
 		return bad(TagTmpfs, why)
 	}
+	if r.OverlaySize%4096 != 0 || r.OverlaySize > 1<<52 || r.OverlaySize != 0 && !r.Overlay {
+		return bad(TagOverlay, "has an impossible size")
+	}
 	if why := checkSecrets(r.Secrets); why != "" {
 		return bad(TagSecrets, why)
 	}

@@ -22,6 +22,7 @@ type Manifest struct {
 	Cwd       string   `json:"cwd"`
 	JIT       int64    `json:"jit,omitempty"` // bytes of memory that may become executable
 	Tmpfs     []Tmpfs  `json:"tmpfs,omitempty"`
+	Overlay   *Overlay `json:"overlay,omitempty"` // the whole root can be written to, in memory
 	CreatedBy string   `json:"created_by"`
 	Kernel    Kernel   `json:"kernel"`
 }
@@ -107,6 +108,9 @@ func (m *Manifest) check() error {
 				return fmt.Errorf("manifest: tmpfs %q stands twice", t.Path)
 			}
 		}
+	}
+	if err := m.Overlay.check(); err != nil {
+		return fmt.Errorf("manifest: overlay: %w", err)
 	}
 	for _, s := range m.Env {
 		if strings.IndexByte(s, '=') < 1 || strings.IndexByte(s, 0) >= 0 {

@@ -60,6 +60,8 @@ type BuildSpec struct {
 	JIT   int64
 	NoJIT bool
 	Tmpfs []Tmpfs
+	// Overlay makes the whole root writable, in memory; nil: it is read-only.
+	Overlay *Overlay
 	// LibraryPath is LD_LIBRARY_PATH as the program will see it.
 	LibraryPath []string
 	// Locales are those that its environment will name.
@@ -160,6 +162,7 @@ func (l *layout) lay(s *BuildSpec) error {
 			return err
 		}
 	}
+	m.Overlay = s.Overlay
 	if err := l.mountPoints(m.Tmpfs, s.Copies); err != nil {
 		return err
 	}

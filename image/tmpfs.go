@@ -19,16 +19,31 @@ type Tmpfs struct {
 // String is the flag as a user would write it.
 func (t Tmpfs) String() string {
 	s := "--tmpfs " + t.Path
-	switch n := t.Size; {
-	case n == 0:
-	case n%(1<<30) == 0:
-		s += ":" + strconv.FormatInt(n>>30, 10) + "G"
-	case n%(1<<20) == 0:
-		s += ":" + strconv.FormatInt(n>>20, 10) + "M"
-	default:
-		s += ":" + strconv.FormatInt(n>>10, 10) + "K"
+	if t.Size != 0 {
+		s += ":" + withUnit(t.Size)
 	}
 	return s
+}
+
+// withUnit is a number of bytes, a multiple of 1024, as sizeWithUnit reads it.
+func withUnit(n int64) string {
+	switch {
+	case n%(1<<30) == 0:
+		return strconv.FormatInt(n>>30, 10) + "G"
+	case n%(1<<20) == 0:
+		return strconv.FormatInt(n>>20, 10) + "M"
+	}
+	return strconv.FormatInt(n>>10, 10) + "K"
+}
+
+// sizeWithUnit reads a number of bytes that is not 0: a number with K, M or G.
+func sizeWithUnit(s string) (int64, bool) {
+	if s == "" {
+		return 0, false
+	}
+	shift := map[byte]uint{'K': 10, 'M': 20, 'G': 30}[s[len(s)-1]&^0x20]
+	n, err := strconv.ParseUint(s[:len(s)-1], 10, 32)
+	return int64(n << shift), shift != 0 && err == nil && n != 0
 }
 
 // check refuses what cannot be mounted.
@@ -61,12 +76,11 @@ func ParseTmpfs(value string) (Tmpfs, error) {
 		if size == "" {
 			return t, failed("--tmpfs "+value, "has no size behind its colon", want)
 		}
-		shift := map[byte]uint{'K': 10, 'M': 20, 'G': 30}[size[len(size)-1]&^0x20]
-		n, err := strconv.ParseUint(size[:len(size)-1], 10, 32)
-		if shift == 0 || err != nil || n == 0 {
+		n, ok := sizeWithUnit(size)
+		if !ok {
 			return t, failed("--tmpfs "+value, size+" is not a size (a number with K, M or G)", want)
 		}
-		t = Tmpfs{value[:i], int64(n << shift)}
+		t = Tmpfs{value[:i], n}
 	}
 	if path.IsAbs(t.Path) {
 		t.Path = path.Clean(t.Path)

@@ -64,6 +64,8 @@ var failing = []struct {
 
 	{name: "named", args: []string{"open", "/srv/none/app.conf"}, status: 3, short: true, lines: []string{
 		`/srv/none/app\.conf is not in the image; add --file FILE:/srv/none/app\.conf`}},
+	{name: "read-only", args: []string{"write", "/etc/app.conf"}, status: 3, short: true, lines: []string{
+		`the image is read-only: --tmpfs DIR makes a folder writable, --overlay all of it, in memory`}},
 	{name: "named-relative", args: []string{"open", "conf/app.conf"}, status: 3, lines: []string{
 		`/conf/app\.conf is not in the image; add --file FILE:/conf/app\.conf`}},
 	{name: "named-library", args: []string{"open", "/usr/lib/libnone.so.3"}, status: 3, lines: []string{

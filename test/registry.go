@@ -113,9 +113,12 @@ var tests = []test{
 	{name: "pidfd", program: "pidfd", toolchain: both, short: true},
 	{name: "shm", program: "shm", toolchain: both, short: true, design: []string{"attached executable: EACCES", "made executable: EACCES"}},
 	{name: "pifutex", program: "pifutex", toolchain: both, short: true},
-	{name: "filecalls", program: "filecalls", toolchain: both, short: true, design: []string{
-		"append: EOPNOTSUPP", "no append: EOPNOTSUPP", "pipe at once: EOPNOTSUPP",
-		"own: EINVAL", "signal: EINVAL", "async: EINVAL", "handle: EOPNOTSUPP"}},
+	{name: "filecalls", program: "filecalls", toolchain: both, short: true, design: filecallsDesign},
+	{name: "xattr-overlay", program: "xattr", flags: overlayFlags},
+	{name: "inotify-overlay", program: "inotify", flags: overlayFlags},
+	{name: "transfer-overlay", program: "transfer", flags: overlayFlags},
+	{name: "filecalls-overlay", program: "filecalls", flags: overlayFlags, short: true, design: filecallsDesign},
+	{name: "fuzzcalls-overlay", program: "fuzzcalls", args: []string{"files", "20", "30000"}, flags: overlayFlags, memory: 256, machineOnly: true, looseStderr: true, reference: nothing},
 	{name: "exhaust", program: "exhaust", machineOnly: true, memory: 64, looseStderr: true, reference: nothing, short: true, timeout: 5 * time.Minute},
 	{name: "limits", program: "limits", greedy: true, toolchain: both, flags: []string{"--jit", "1M"}, short: true},
 	{name: "relro", program: "relro", toolchain: glibc, short: true,
@@ -142,6 +145,13 @@ var tests = []test{
 	{name: "hostile-frame-noncanonical", program: "hostile", args: []string{"frame", "9"}, status: 139, cpus: two},
 	{name: "hostile-clone", program: "hostile", args: []string{"clone"}, status: 139, cpus: two, short: true},
 }
+
+// overlayFlags let a test work in an overlay, in place of a tmpfs.
+var overlayFlags = []string{"--overlay", "-w", "/var/tmp", "-e", "T_FOLDER=/var/tmp"}
+
+var filecallsDesign = []string{
+	"append: EOPNOTSUPP", "no append: EOPNOTSUPP", "pipe at once: EOPNOTSUPP",
+	"own: EINVAL", "signal: EINVAL", "async: EINVAL", "handle: EOPNOTSUPP"}
 
 // neverRuns are the answers of jit.c about what no budget is for.
 var neverRuns = []string{

@@ -110,6 +110,10 @@ type Memory struct {
 // of its own.
 var goTrace = regexp.MustCompile(`(?m)^goroutine \d+ .*\[`)
 
+// readOnlyRoot is how programs say that they got EROFS: in the words of C libraries and
+// Go, or by its name.
+var readOnlyRoot = regexp.MustCompile(`(?i)\bread-only file ?system\b|\bEROFS\b`)
+
 // failed reports whether a program ended as one does that could not do its work.
 // Signals by which it was asked to end are none.
 func (m *machine) failed(r *Result) bool {
@@ -146,6 +150,9 @@ func (m *machine) explain(r *Result) {
 	}
 	if line := refusedLine(r.Refused); line != "" {
 		r.Report = append(r.Report, line)
+	}
+	if !m.c.Record.Overlay && (readOnlyRoot.MatchString(output[0]) || readOnlyRoot.MatchString(output[1])) {
+		r.Report = append(r.Report, "the image is read-only: --tmpfs DIR makes a folder writable, --overlay all of it, in memory")
 	}
 	for _, f := range r.Missed {
 		r.Report = append(r.Report, f.line())

@@ -205,6 +205,10 @@ func TestFailureReport(t *testing.T) {
 			"out of memory: the program asked for 96 MiB, 31 of 64 MiB are free: -m 192M",
 			"the program used system calls that are not supported: io_setup (ENOSYS, 2 times)",
 			"/srv/none.conf is not in the image; add --file FILE:/srv/none.conf"}},
+		{"a read-only root", []string{"hello", "err:app: /srv/cache: Read-only file system\n", "exit:1"}, "", []string{
+			"the image is read-only: --tmpfs DIR makes a folder writable, --overlay all of it, in memory"}},
+		{"a read-only root in JavaScript", []string{"hello", "err:Error: EROFS: read-only file system, mkdir '/srv'\n", "exit:1"}, "", []string{
+			"the image is read-only: --tmpfs DIR makes a folder writable, --overlay all of it, in memory"}},
 		{"exit 0", []string{"hello", "err:/srv/none.conf: not found\n", control(all), "exit:0"}, "", nil},
 		{"a Go program", []string{"hello", "err:panic: /srv/none.conf\n\ngoroutine 1 [running]:\n", control(slices.Concat(missed, refused)), "exit:2"}, "",
 			[]string{"/srv/none.conf is not in the image; add --file FILE:/srv/none.conf"}},

@@ -52,6 +52,19 @@ FLAG = "table"
 	if o = w.runK(t, "run", "--cpus", "2", "./app", "record", "exit:0"); !strings.Contains(o.stdout, "CPUs:2 ") {
 		t.Errorf("a flag does not win over the file: %+v", o)
 	}
+	for _, c := range []struct{ want, text, flag string }{
+		{"Overlay:false OverlaySize:0 ", "overlay = false", ""}, {"Overlay:true OverlaySize:0 ", "overlay = true", ""}, {"Overlay:true OverlaySize:8192 ", "overlay = \"8K\"", ""},
+		{"Overlay:true OverlaySize:1048576 ", "overlay = true", "--overlay=1M"}, {"Overlay:true OverlaySize:0 ", "overlay = \"8K\"", "--overlay"},
+	} {
+		w.put(t, "skerry.toml", []byte(c.text+"\n"), 0o600)
+		args := []string{"run", "./app", "record", "exit:0"}
+		if c.flag != "" {
+			args = append([]string{"run", c.flag}, args[1:]...)
+		}
+		if o := w.runK(t, args...); !strings.Contains(o.stdout, c.want) {
+			t.Errorf("%+v: no %q in %+v", c, c.want, o)
+		}
+	}
 	w.put(t, "skerry.toml", []byte("jit = \"64M\"\n"), 0o600)
 	for _, c := range []struct {
 		want  string

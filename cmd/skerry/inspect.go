@@ -24,6 +24,7 @@ type inspection struct {
 	EnvNames  []string         `json:"env_names"`
 	Cwd       string           `json:"cwd"`
 	Tmpfs     []image.Tmpfs    `json:"tmpfs"`
+	Overlay   *image.Overlay   `json:"overlay"`
 	JIT       int64            `json:"jit"` // bytes of memory that may become executable
 	CreatedBy string           `json:"created_by"`
 	Kernel    inspectedKernel  `json:"kernel"`
@@ -89,7 +90,7 @@ func inspect(path string) (*inspection, error) {
 	}
 	return &inspection{
 		Image: path, ID: im.ID(), Size: im.Size(), Format: m.Format, Name: m.Name, Program: m.Program, Args: m.Args, EnvNames: names,
-		Cwd: m.Cwd, JIT: m.JIT, Tmpfs: tmpfs, CreatedBy: m.CreatedBy, Kernel: inspectedKernel{m.Kernel.Version, m.Kernel.SHA256, im.KernelSize()},
+		Cwd: m.Cwd, JIT: m.JIT, Tmpfs: tmpfs, Overlay: m.Overlay, CreatedBy: m.CreatedBy, Kernel: inspectedKernel{m.Kernel.Version, m.Kernel.SHA256, im.KernelSize()},
 		RootSize: im.Root().Length, Files: files,
 	}, nil
 }
@@ -114,6 +115,13 @@ func (i *inspection) write(w io.Writer) error {
 	row("folder", "%s", shown(i.Cwd))
 	if i.JIT > 0 {
 		row("jit", "%s of memory may become executable", size(i.JIT))
+	}
+	if i.Overlay != nil {
+		what := "all of the root can be written to"
+		if i.Overlay.Size > 0 {
+			what += ", " + size(i.Overlay.Size) + " at most"
+		}
+		row("in memory", "%s", what)
 	}
 	for _, t := range i.Tmpfs {
 		row("in memory", "%s", strings.TrimPrefix(t.String(), "--tmpfs "))

@@ -143,6 +143,11 @@ func (a *app) openImage(p *prepared, s *settings, src *image.Source, args []stri
 		return err
 	}
 	p.config.Record.Tmpfs = recordTmpfs(list)
+	overlay := m.Overlay
+	if s.overlay != nil {
+		overlay = s.overlay
+	}
+	recordOverlay(&p.config.Record, overlay)
 	if len(s.copies) == 0 && len(folders) == 0 {
 		return nil
 	}
@@ -203,6 +208,7 @@ func (a *app) packProgram(ctx context.Context, p *prepared, s *settings, src *im
 	p.config.Record.Cwd = parts.Manifest.Cwd
 	p.config.Record.JIT = uint64(parts.Manifest.JIT)
 	p.config.Record.Tmpfs = recordTmpfs(parts.Manifest.Tmpfs)
+	recordOverlay(&p.config.Record, parts.Manifest.Overlay)
 	return nil
 }
 
@@ -212,6 +218,13 @@ func recordTmpfs(list []image.Tmpfs) (out []bootrec.Tmpfs) {
 		out = append(out, bootrec.Tmpfs{Path: t.Path, Size: uint64(t.Size)})
 	}
 	return out
+}
+
+// recordOverlay puts an overlay, if there is one, into the boot record.
+func recordOverlay(r *bootrec.Record, o *image.Overlay) {
+	if o != nil {
+		r.Overlay, r.OverlaySize = true, uint64(o.Size)
+	}
 }
 
 // lessJIT is the JIT budget for an image that has one of its own. Flags may only
@@ -245,7 +258,7 @@ func (a *app) tellJIT(s *settings, p *image.Parts) {
 // removes what was made for it.
 func (a *app) spec(ctx context.Context, cache *image.Cache, s *settings, src *image.Source) (spec *image.BuildSpec, done func(), err error) {
 	spec = &image.BuildSpec{Source: src, Program: src.Host, Cwd: s.workdir, Copies: s.copies, Libs: s.libs, Exact: s.exact,
-		JIT: int64(s.jit), NoJIT: s.noJIT, Tmpfs: image.MergeTmpfs(nil, s.tmpfs), Locales: image.Locales(s.env)}
+		JIT: int64(s.jit), NoJIT: s.noJIT, Tmpfs: image.MergeTmpfs(nil, s.tmpfs), Overlay: s.overlay, Locales: image.Locales(s.env)}
 	for _, e := range s.env {
 		if path, ok := strings.CutPrefix(e, "LD_LIBRARY_PATH="); ok {
 			spec.LibraryPath = filepath.SplitList(path)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -31,7 +32,11 @@ else: no users, no shell, no second process.
 	}
 	cobra.AddTemplateFunc("wrapped", func(f *pflag.FlagSet) string {
 		// pflag writes flags whose value may be left out in its own way.
-		return strings.ReplaceAll(f.FlagUsagesWrapped(100), `--strace FILE[="-"]`, `--strace[=FILE]    `)
+		return optionalValue.ReplaceAllStringFunc(f.FlagUsagesWrapped(100), func(s string) string {
+			m := optionalValue.FindStringSubmatch(s)
+			head := "--" + m[1] + "[=" + m[2] + "]"
+			return head + strings.Repeat(" ", len(s)-len(head))
+		})
 	})
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", "Flags | wrapped"))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(cmd, err) })
@@ -191,3 +196,7 @@ func editDistance(a, b string) int {
 	}
 	return last[len(b)]
 }
+
+// optionalValue is a flag whose value may be left out, as pflag writes it: the name of
+// the value, what stands for it, and the blanks up to the text.
+var optionalValue = regexp.MustCompile(`--([a-z-]+) (\S+?)\[=(?:"[^"]*"|[a-z]+)\]( *)`)

@@ -29,6 +29,7 @@ type settings struct {
 	// the file it has no effect on one that is built.
 	buildOnly string
 	tmpfs     []image.Tmpfs
+	overlay   *image.Overlay
 	workdir   string
 	jit       jitValue
 	noJIT     bool
@@ -75,6 +76,8 @@ func (s *settings) imageFlags(f *pflag.FlagSet) {
 	f.Var(&copyValue{&s.copies, true}, "dir", "copy a folder into the machine; it is read-only there and does not follow changes")
 	f.Var(&listValue{&s.libs, "FILE|DIR"}, "lib", "pack a library that the program loads by name, with what it needs; or a folder to look for libraries in")
 	f.Var(&tmpfsValue{&s.tmpfs}, "tmpfs", "a writable folder in memory, which may be as large as said; what the image has there is hidden")
+	f.Var(&overlayValue{&s.overlay}, "overlay", "let the program write anywhere, into a layer in memory over the image; what is written is data and cannot be executed; with a size it takes no more than that (else half of the memory)")
+	f.Lookup("overlay").NoOptDefVal = image.OverlayHalf
 	f.BoolVar(&s.exact, "exact", false, "pack the program, the libraries that it is linked with and what is named, and no files that are merely known to be read")
 	f.StringVarP(&s.workdir, "workdir", "w", "", "working directory of the program, a `DIR` in the machine (default /)")
 	f.Var(&s.jit, "jit", "let so much memory become executable, for a program that compiles at run time (default none, or what is known that it needs)")

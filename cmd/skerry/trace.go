@@ -262,6 +262,13 @@ func learnedConfig(s *settings, l *image.Learned, p *profile.Profile, program st
 	if s.workdir != "" {
 		fmt.Fprintf(&b, "workdir = %s\n", quoted(s.workdir))
 	}
+	if o := s.overlay; o != nil {
+		value := "true"
+		if _, size, ok := strings.Cut(o.String(), "="); ok {
+			value = quoted(size)
+		}
+		fmt.Fprintf(&b, "overlay = %s\n", value)
+	}
 	for _, t := range s.tmpfs {
 		places = append(places, strings.TrimPrefix(t.String(), "--tmpfs "))
 	}

@@ -268,6 +268,20 @@ func (t *tmpfsValue) Set(s string) error {
 	return nil
 }
 
+// overlayValue is --overlay[=SIZE].
+type overlayValue struct{ overlay **image.Overlay }
+
+func (o *overlayValue) Type() string { return "SIZE" }
+
+func (o *overlayValue) String() string { return "" }
+
+func (o *overlayValue) Set(s string) (err error) {
+	if *o.overlay, err = image.ParseOverlay(s); err != nil {
+		return usage("%v", err)
+	}
+	return nil
+}
+
 // secretValue collects --secret NAME=FILE and reads the files at once: they go from
 // here into the boot record, and nowhere else.
 type secretValue struct{ list *[]bootrec.Secret }

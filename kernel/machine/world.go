@@ -78,7 +78,7 @@ func (m *Machine) Files() *vfs.Context {
 	m.Pool.Read(m.source.bootID[:])
 	mount("/proc", procfs.New(procfs.Options{
 		Source: m.source, Context: c,
-		Types: []string{"erofs", "tmpfs", "devtmpfs", "proc", "sysfs"},
+		Types: []string{"erofs", "overlay", "tmpfs", "devtmpfs", "proc", "sysfs"},
 		Net:   m.networkFiles,
 		Sysctl: map[string]func() map[string]func() []byte{
 			"net/core": m.coreSettings, "net/ipv4": m.ipv4Settings, "net/ipv6": m.ipv6Settings},
@@ -95,7 +95,8 @@ func (m *Machine) Files() *vfs.Context {
 }
 
 // layers is the root as the program sees it: the image, over it what was added
-// at run time, over that what the kernel makes from its configuration.
+// at run time, over that what the kernel makes from its configuration, and over all of
+// it the layer in memory that --overlay asks for.
 func (m *Machine) layers(pool *pagecache.Pool, image *erofs.FS) vfs.FileSystem {
 	o := union.Options{Image: image, Files: map[string]*union.Static{}, Protected: []string{m.Record.Program}}
 	if m.Record.Data {
@@ -120,5 +121,9 @@ func (m *Machine) layers(pool *pagecache.Pool, image *erofs.FS) vfs.FileSystem {
 		}
 		o.Files[path] = f
 	}
-	return union.New(o)
+	root := union.New(o)
+	if m.Record.Overlay {
+		return tmpfs.New(tmpfs.Options{Lower: root, Size: int64(m.Record.OverlaySize)})
+	}
+	return root
 }

@@ -2,8 +2,8 @@ package vfs
 
 import "skerry/kernel/abi"
 
-// Rename is renameat2(2). RENAME_WHITEOUT is EINVAL: it is for overlay file
-// systems, of which there are none that can be written.
+// Rename is renameat2(2). RENAME_WHITEOUT is EINVAL: it is for the upper layer of an
+// overlay, which is not to be had by a path of its own.
 func (c *Context) Rename(olddir int32, oldpath string, newdir int32, newpath string, flags uint32) abi.Errno {
 	if flags&^(abi.RENAME_NOREPLACE|abi.RENAME_EXCHANGE) != 0 || flags == abi.RENAME_NOREPLACE|abi.RENAME_EXCHANGE {
 		return abi.EINVAL

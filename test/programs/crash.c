@@ -165,6 +165,11 @@ int main(int argc, char **argv)
 			fprintf(stderr, "crash: cannot open %s: %s\n", arg, strerror(errno));
 		return 3;
 	}
+	if (!strcmp(what, "write")) {
+		if (open(arg, O_WRONLY | O_CREAT, 0644) < 0)
+			fprintf(stderr, "crash: cannot write %s: %s\n", arg, strerror(errno));
+		return 3;
+	}
 	if (!strcmp(what, "look")) { // for each, saying nothing
 		struct stat st;
 		for (int i = 2; i < argc; i++)

@@ -171,8 +171,9 @@ __attribute__((unused)) static pthread_t go(void *(*f)(void *), void *arg)
 	return t;
 }
 
-// t_folder makes a folder of the program's own below top and works in it, so that
-// several can run at a time; it is removed at the end if it is empty.
+// t_folder makes a folder of the program's own below top, or where T_FOLDER says, and
+// works in it, so that several can run at a time; it is removed at the end if it is
+// empty.
 __attribute__((unused)) static char t_own[64];
 
 __attribute__((unused)) static void t_unfolder(void)
@@ -183,6 +184,8 @@ __attribute__((unused)) static void t_unfolder(void)
 
 __attribute__((unused)) static void t_folder(const char *top)
 {
+	if (getenv("T_FOLDER"))
+		top = getenv("T_FOLDER");
 	snprintf(t_own, sizeof t_own, "%s/t-XXXXXX", top);
 	if (!mkdtemp(t_own) || chdir(t_own) < 0)
 		say("FAIL no folder in %s: %s", top, t_errno(errno));

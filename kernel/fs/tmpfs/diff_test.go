@@ -22,7 +22,7 @@ import (
 // TestAgainstHost runs the same random sequences of operations on the host's
 // tmpfs, by system calls in a process that has changed its root to a directory in
 // /dev/shm, and on ours, and compares results, error numbers, contents and
-// attributes.
+// attributes. Every third sequence goes on as an overlay of what it has made so far.
 func TestAgainstHost(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root for chroot")
@@ -67,9 +67,13 @@ func diffChild(dir string) int {
 	}
 	ops, okays := 0, 0
 	for seed := from; seed < rounds; seed++ {
-		d := &differ{rng: rand.New(rand.NewSource(int64(seed))), reserves: seed%2 == 0}
+		d := &differ{rng: rand.New(rand.NewSource(int64(seed))), reserves: seed%2 == 0 && seed%3 != 2}
 		d.reset(seed)
+		d.beneath = seed%3 == 2
 		for i := 0; i < 1500; i++ {
+			if d.beneath && i == 400 {
+				d.cover()
+			}
 			host, ours := d.step()
 			d.log = append(d.log, host)
 			if host != ours {
@@ -100,6 +104,10 @@ type differ struct {
 	log []string
 	// reserves lets a round use fallocate to reserve pages; reserved says it did.
 	reserves, reserved bool
+	// beneath says that what is made will be the lower file system of an overlay, lower
+	// is that once it is so.
+	beneath bool
+	lower   *FS
 }
 
 type pair struct {
@@ -119,16 +127,36 @@ func (d *differ) reset(seed int) {
 	d.c.SetUmask(0o027)
 }
 
-func (d *differ) close() {
+// cover goes on with an overlay of the file system.
+func (d *differ) cover() {
+	d.closeFiles()
+	syscall.Chdir("/")
+	d.c.Chdir("/")
+	d.lower, d.beneath = d.fs, false
+	d.c, d.fs = world(Options{Size: 1 << 30, Lower: d.lower})
+	d.c.SetUmask(0o027)
+}
+
+func (d *differ) closeFiles() {
 	for _, p := range d.fds {
 		syscall.Close(p.host)
 		d.c.Files.Close(p.ours)
 	}
+	d.fds = nil
+}
+
+func (d *differ) close() {
+	d.closeFiles()
 	// Ours gives everything back.
 	d.c.Chdir("/")
 	d.removeAll("/")
 	if p, i := d.fs.usedPages.Load(), d.fs.usedInodes.Load(); p != 0 || i != 1 {
 		panic(fmt.Sprintf("%d pages and %d inodes left", p, i))
+	}
+	if d.lower != nil {
+		d.fs, d.lower = d.lower, nil
+		d.c = vfs.NewContext(d.fs)
+		d.removeAll("/")
 	}
 	if n := frame.Read().Cache; n != 0 {
 		panic(fmt.Sprintf("%d frames left", n))
@@ -252,19 +280,24 @@ func result(op string, e string, more ...any) string {
 	return s
 }
 
-func statString(m uint32, nlink uint64, size, blocks int64) string {
-	s := fmt.Sprintf("mode %o nlink %d size %d", m, nlink, size)
+func (d *differ) statString(m uint32, nlink uint64, size, blocks int64) string {
+	s := fmt.Sprintf("mode %o nlink %d", m, nlink)
+	if d.lower == nil || m&abi.S_IFMT != abi.S_IFDIR { // an overlay's directory has the lower one's
+		s += fmt.Sprintf(" size %d", size)
+	}
 	if m&abi.S_IFMT == abi.S_IFREG {
 		s += fmt.Sprintf(" blocks %d", blocks)
 	}
 	return s
 }
 
-func hostStat(st *syscall.Stat_t) string {
-	return statString(st.Mode, uint64(st.Nlink), st.Size, st.Blocks)
+func (d *differ) hostStat(st *syscall.Stat_t) string {
+	return d.statString(st.Mode, uint64(st.Nlink), st.Size, st.Blocks)
 }
 
-func ourStat(st *abi.Stat) string { return statString(st.Mode, st.Nlink, st.Size, st.Blocks) }
+func (d *differ) ourStat(st *abi.Stat) string {
+	return d.statString(st.Mode, st.Nlink, st.Size, st.Blocks)
+}
 
 // hostDents lists a directory on the host as "name/type" sorted.
 func hostDents(fd int) (string, syscall.Errno) {

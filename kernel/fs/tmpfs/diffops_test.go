@@ -38,6 +38,9 @@ func (d *differ) step() (host, ours string) {
 		_, e := sys(316, a.host, p, b.host, q, flags)
 		return result(op, errno(e)), result(op, d.c.Rename(a.ours, p, b.ours, q, flags).Error())
 	case 8, 9:
+		if d.beneath {
+			return "", "" // an image has no file with two names
+		}
 		a, b, p, q := d.dirfd(), d.dirfd(), d.path(), d.path()
 		flags := uint32(r.Intn(2) * 0x400)
 		op := fmt.Sprintf("linkat(%d, %s, %d, %s, %#x)", a.ours, short(p), b.ours, short(q), flags)
@@ -80,7 +83,7 @@ func (d *differ) step() (host, ours string) {
 		_, e := sys(syscall.SYS_NEWFSTATAT, at.host, p, ptr(&hs), flags)
 		var os abi.Stat
 		e2 := d.c.Stat(at.ours, p, flags, &os)
-		return result(op, errno(e), hostStat(&hs)), result(op, e2.Error(), ourStat(&os))
+		return result(op, errno(e), d.hostStat(&hs)), result(op, e2.Error(), d.ourStat(&os))
 	case 25:
 		f := d.fd()
 		op := fmt.Sprintf("fstat(%d)", f.ours)
@@ -88,7 +91,7 @@ func (d *differ) step() (host, ours string) {
 		_, e := sys(syscall.SYS_FSTAT, f.host, ptr(&hs))
 		var os abi.Stat
 		e2 := d.c.Fstat(f.ours, &os)
-		return result(op, errno(e), hostStat(&hs)), result(op, e2.Error(), ourStat(&os))
+		return result(op, errno(e), d.hostStat(&hs)), result(op, e2.Error(), d.ourStat(&os))
 	case 26:
 		at, p := d.dirfd(), d.path()
 		op := fmt.Sprintf("readlinkat(%d, %s)", at.ours, short(p))

@@ -22,6 +22,11 @@ type dir struct {
 	holes  int
 	cookie int64
 	count  int64
+	// subdirs is how many directories came to be here, less those that went; each
+	// is a link to this one by its "..". Under node.mu.
+	subdirs int64
+
+	low lowerDir
 }
 
 // place is an entry's place in a listing; entry is nil once it was removed.
@@ -32,7 +37,7 @@ type place struct {
 
 type entry struct {
 	name   string
-	cookie int64
+	cookie int64 // 0 for one of the lower directory, which is listed there
 	child  inode
 }
 
@@ -43,8 +48,9 @@ func (d *dir) Stat(st *abi.Stat) abi.Errno {
 	d.stat(st)
 	d.mu.Lock()
 	st.Size = (d.count + 2) * direntSize // "." and ".." count
+	st.Nlink += uint64(d.subdirs)
 	d.mu.Unlock()
-	return abi.OK
+	return d.low.stat(st)
 }
 
 // Lookup implements vfs.Dir.
@@ -52,12 +58,23 @@ func (d *dir) Lookup(name string) (vfs.Inode, abi.Errno) {
 	if e := d.names[name]; e != nil {
 		return e.child, abi.OK
 	}
-	return nil, abi.ENOENT
+	return d.lookupLower(name)
 }
 
-// ReadDir implements vfs.Dir: position p goes on with cookies above p.
+// ReadDir implements vfs.Dir: position p goes on with cookies above p. What the lower
+// directory has comes first.
 func (d *dir) ReadDir(pos int64, emit func(*vfs.DirEntry) bool) abi.Errno {
 	d.read()
+	base := int64(0)
+	if d.low.dir != nil {
+		if pos < ownPlaces {
+			if stopped, e := d.low.list(pos, emit); stopped || e != abi.OK {
+				return e
+			}
+			pos = ownPlaces
+		}
+		base, pos = ownPlaces, pos-ownPlaces
+	}
 	i := d.search(pos + 1)
 	var out vfs.DirEntry
 	for ; i < len(d.order); i++ {
@@ -66,7 +83,7 @@ func (d *dir) ReadDir(pos int64, emit func(*vfs.DirEntry) bool) abi.Errno {
 			continue
 		}
 		n := e.child.base()
-		out = vfs.DirEntry{Name: e.name, Ino: n.ino, Type: uint8(n.Mode() >> 12), Next: e.cookie}
+		out = vfs.DirEntry{Name: e.name, Ino: n.ino, Type: uint8(n.Mode() >> 12), Next: base + e.cookie}
 		if !emit(&out) {
 			break
 		}
@@ -95,6 +112,11 @@ func (d *dir) add(name string, child inode) {
 func (d *dir) remove(name string) {
 	e := d.names[name]
 	delete(d.names, name)
+	if e.cookie == 0 {
+		d.low.hide(e.name)
+		d.modified()
+		return
+	}
 	d.order[d.search(e.cookie)].entry = nil
 	d.resize(-1)
 	if d.holes++; d.holes > 32 && d.holes > len(d.names) {
@@ -121,9 +143,12 @@ func (d *dir) resize(by int64) {
 // subdirectories' ".." are.
 func (d *dir) addLinks(n int) {
 	d.mu.Lock()
-	d.nlink = uint32(int(d.nlink) + n)
+	d.subdirs += int64(n)
 	d.mu.Unlock()
 }
+
+// empty reports whether the directory has no entries.
+func (d *dir) empty() bool { return len(d.order) == d.holes && d.low.empty() }
 
 // Create implements vfs.MutableDir.
 func (d *dir) Create(name string, n *vfs.NewNode) (vfs.Inode, abi.Errno) {
@@ -223,7 +248,7 @@ func (d *dir) lose(child inode) {
 // Rmdir implements vfs.MutableDir.
 func (d *dir) Rmdir(name string, target vfs.Inode) abi.Errno {
 	t := target.(*dir)
-	if len(t.names) != 0 {
+	if !t.empty() {
 		return abi.ENOTEMPTY
 	}
 	d.remove(name)
@@ -237,7 +262,7 @@ func (d *dir) Rename(name string, moved vfs.Inode, to vfs.MutableDir, newName st
 	dst := to.(*dir)
 	_, movedDir := moved.(*dir)
 	v, victimDir := victim.(*dir)
-	if victimDir && !exchange && len(v.names) != 0 {
+	if victimDir && !exchange && !v.empty() {
 		return abi.ENOTEMPTY
 	}
 	d.remove(name)

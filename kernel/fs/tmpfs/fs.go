@@ -2,6 +2,11 @@
 // File contents are page-cache frames, which read, write and mmap share; there is
 // nowhere else for them to go, so they count against a size limit.
 //
+// With a lower file system it is an overlay (lower.go): it starts with what is there,
+// and keeps what changes. What it keeps is data like all else here; a file of the lower
+// one may be mapped executable until, and through what was opened or mapped before, it
+// is written to.
+//
 // Everything belongs to the one identity, and mode bits are stored and shown but
 // never consulted. No file here can be mapped executable (docs/SECURITY.md).
 //
@@ -22,8 +27,11 @@ import (
 	"skerry/kernel/vfs"
 )
 
-// magic is TMPFS_MAGIC, uapi/linux/magic.h.
-const magic = 0x01021994
+// File system magics, uapi/linux/magic.h: TMPFS_MAGIC, OVERLAYFS_SUPER_MAGIC.
+const (
+	magic        = 0x01021994
+	overlayMagic = 0x794c7630
+)
 
 // Options bound a file system.
 type Options struct {
@@ -33,8 +41,12 @@ type Options struct {
 	Size int64
 	// Inodes is the most names and files; 0 for one per 16 KiB of memory.
 	Inodes int64
-	// Mode is the permission bits of the root directory; 0 for 0777.
+	// Mode is the permission bits of the root directory; 0 for 0777, or with Lower
+	// those of its root.
 	Mode uint32
+	// Lower is a file system that never changes but for the contents of its files, and
+	// what this one starts with; nil for nothing. Its inode numbers lie below OwnIno.
+	Lower vfs.FileSystem
 }
 
 // FS is one tmpfs.
@@ -53,8 +65,11 @@ type FS struct {
 func New(opt Options) *FS {
 	if opt.Source == "" {
 		opt.Source = "tmpfs"
+		if opt.Lower != nil {
+			opt.Source = "overlay"
+		}
 	}
-	fs := &FS{opt: opt, dev: vfs.NewDev(), pages: (opt.Size + frame.Size - 1) / frame.Size}
+	fs := &FS{opt: opt, pages: (opt.Size + frame.Size - 1) / frame.Size}
 	if opt.Size == 0 {
 		fs.pages = frame.Total() / 2
 	}
@@ -66,8 +81,16 @@ func New(opt Options) *FS {
 	}
 	fs.usedInodes.Store(1)
 	fs.root = &dir{}
-	fs.root.init(fs, abi.S_IFDIR|fs.opt.Mode)
-	fs.root.nlink = 2
+	if opt.Lower == nil {
+		fs.dev = vfs.NewDev()
+		fs.root.init(fs, abi.S_IFDIR|fs.opt.Mode)
+		fs.root.nlink = 2
+		return fs
+	}
+	fs.dev = opt.Lower.Info().Dev
+	fs.lastIno.Store(OwnIno)
+	fs.root.low.dir = opt.Lower.Root().(vfs.Dir)
+	fs.root.initLowered(fs, fs.root.low.dir)
 	return fs
 }
 
@@ -76,8 +99,12 @@ func (fs *FS) Root() vfs.Inode { return fs.root }
 
 // Info implements vfs.FileSystem.
 func (fs *FS) Info() vfs.Info {
+	typ := "tmpfs"
+	if fs.opt.Lower != nil {
+		typ = "overlay"
+	}
 	return vfs.Info{
-		Type: "tmpfs", Source: fs.opt.Source, Dev: fs.dev, NoExec: true, Names: vfs.KeepNames,
+		Type: typ, Source: fs.opt.Source, Dev: fs.dev, NoExec: fs.opt.Lower == nil, Names: vfs.KeepNames,
 		Options: "size=" + strconv.FormatInt(fs.pages*frame.Size/1024, 10) + "k,nr_inodes=" +
 			strconv.FormatInt(fs.opt.Inodes, 10),
 	}
@@ -85,7 +112,11 @@ func (fs *FS) Info() vfs.Info {
 
 // Statfs implements vfs.FileSystem.
 func (fs *FS) Statfs(st *vfs.Statfs) abi.Errno {
-	st.Type, st.Bsize, st.Frsize, st.Namelen = magic, frame.Size, frame.Size, abi.NAME_MAX
+	st.Type = magic
+	if fs.opt.Lower != nil {
+		st.Type = overlayMagic
+	}
+	st.Bsize, st.Frsize, st.Namelen = frame.Size, frame.Size, abi.NAME_MAX
 	st.Blocks = uint64(fs.pages)
 	st.Bfree = uint64(max(fs.pages-fs.usedPages.Load(), 0))
 	st.Bavail = st.Bfree

@@ -19,6 +19,7 @@ type node struct {
 	nlink                      uint32
 	holds                      int // open descriptions and mappings
 	dead                       bool
+	lowered                    bool // stands for one of the lower file system, and is not counted
 	atime, mtime, ctime, btime abi.Timespec
 	xattrs                     []xattr
 
@@ -85,7 +86,9 @@ func (n *node) ends() bool {
 	}
 	n.dead = true
 	n.endXattrs()
-	n.fs.unchargeInode()
+	if !n.lowered {
+		n.fs.unchargeInode()
+	}
 	return true
 }
 
@@ -228,7 +231,7 @@ func (s *symlink) Drop() {
 }
 
 func (s *symlink) end() {
-	if len(s.target) >= longTarget {
+	if len(s.target) >= longTarget && !s.lowered {
 		s.fs.uncharge(1)
 	}
 }
