@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"skerry/image/erofs"
 )
 
 func (c *Check) file(path string) *Packed {
@@ -136,5 +138,54 @@ func TestConfigurationIsRead(t *testing.T) {
 	}).Check()
 	if c.Verdict != OK {
 		t.Errorf("%+v", c)
+	}
+}
+
+// TestNginxLinks: logs that cannot be written are links, and the folder of bodies is in
+// memory, unless the user has something there, or wants nothing that is not named.
+func TestNginxLinks(t *testing.T) {
+	dir := visibleDir(t)
+	file := cc(t, dir, "nginx", "int main(void){return 0;}")
+	conf := put(t, dir, "x.conf", []byte("error_log /var/log/nginx/e.log; access_log /srv/a.log;"), 0o644)
+	mine := put(t, dir, "mine", []byte("mine"), 0o644)
+	const temp = "/var/lib/nginx"
+	_, err := os.Stat(temp)
+	for _, c := range []struct {
+		name   string
+		change func(s *BuildSpec)
+		log    erofs.Kind
+		own    bool // the folder of bodies is in memory by itself
+		tmpfs  int
+	}{
+		{"by itself", nil, erofs.Symlink, err == nil, 0},
+		{"a file of the user", func(s *BuildSpec) {
+			s.Copies = []Copy{{mine, "/var/log/nginx/e.log", false}, {mine, temp + "/x", false}}
+		}, erofs.Regular, false, 0},
+		{"exact", func(s *BuildSpec) { s.Exact = true }, erofs.None, err == nil, 0},
+		{"tmpfs of the user", func(s *BuildSpec) { s.Tmpfs = []Tmpfs{{Path: "/var/lib"}, {Path: "/var/log", Size: 4096}} }, erofs.Symlink, false, 2},
+		{"the same", func(s *BuildSpec) { s.Tmpfs = []Tmpfs{{Path: temp, Size: 4096}} }, erofs.Symlink, false, 1},
+	} {
+		p, err := specOf(file, func(s *BuildSpec) {
+			s.Args = []string{"-c", conf}
+			if c.change != nil {
+				c.change(s)
+			}
+		}).Parts()
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if got := p.Root.Lookup("/var/log/nginx/e.log"); got != c.log {
+			t.Errorf("%s: the log is %v, expected %v", c.name, got, c.log)
+		}
+		if c.log == erofs.Symlink && (p.Root.Target("/var/log/nginx/e.log") != "/dev/stderr" || p.Root.Target("/srv/a.log") != "/dev/stdout") {
+			t.Errorf("%s: the logs lead to %q, %q", c.name, p.Root.Target("/var/log/nginx/e.log"), p.Root.Target("/srv/a.log"))
+		}
+		want := c.tmpfs
+		if c.own {
+			want++
+		}
+		if list := p.Manifest.Tmpfs; len(list) != want || c.own && list[0].Path != temp {
+			t.Errorf("%s: in memory is %v", c.name, list)
+		}
 	}
 }

@@ -121,7 +121,7 @@ func (c Copy) addEntry(t *erofs.Tree, a adder, host, guest string, info fs.FileI
 		return refuse(guest+" is the program", "choose another path")
 	case slices.Contains(generated, guest):
 		return refuse(guest+" is made by the machine from its network configuration", "leave it out")
-	case hidden(guest) && !m.IsDir():
+	case Hidden(guest) && !m.IsDir():
 		return refuse(guest+" would be hidden: the machine mounts a file system there", "choose a path outside of "+strings.Join(mounts, ", "))
 	}
 	if a.check != nil {
@@ -151,7 +151,7 @@ func (c Copy) addEntry(t *erofs.Tree, a adder, host, guest string, info fs.FileI
 				*a.found = append(*a.found, module{host, o})
 			}
 		}
-		err = t.File(guest, erofs.HostFile{Path: host, Bytes: info.Size()}, executable)
+		err = t.File(guest, hostSource(host, info.Size()), executable)
 	}
 	if errors.Is(err, erofs.ErrExist) {
 		return refuse(err.Error(), "each path may be given once")

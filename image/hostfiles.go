@@ -64,7 +64,7 @@ func HostFiles(have *erofs.Tree, dir string, allow []string) (*erofs.Tree, error
 		if _, err := os.Lstat(abs); err != nil {
 			return nil, failed("--allow-path "+a, cause(err), "")
 		}
-		if hidden(abs) {
+		if Hidden(abs) {
 			return nil, failed("--allow-path "+a, errHidden.Error(), "copy it elsewhere, or give it with --file or --dir")
 		}
 		if err := h.add(abs, true); err != nil {
@@ -94,7 +94,7 @@ func (h *hostFiles) add(top string, named bool) error {
 			}
 			return nil
 		}
-		if hidden(p) || slices.Contains(generated, p) || p == "/root" && top != "/root" {
+		if Hidden(p) || slices.Contains(generated, p) || p == "/root" && top != "/root" {
 			return skip()
 		}
 		if !named && secret(p) {
@@ -125,7 +125,7 @@ func (h *hostFiles) add(top string, named bool) error {
 		case !m.IsRegular() || !named && m.Perm()&0o004 == 0:
 			return nil
 		default:
-			err = h.t.File(p, erofs.HostFile{Path: p, Bytes: info.Size()}, false)
+			err = h.t.File(p, hostSource(p, info.Size()), false)
 		}
 		if errors.Is(err, erofs.ErrExist) {
 			return nil

@@ -46,7 +46,7 @@ func (s *BuildSpec) Learn(p *profile.Profile, had *erofs.Tree) (*Learned, error)
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if hidden(name) || slices.Contains(generated, name) || name == ldCache || name == muslPath {
+		if Hidden(name) || slices.Contains(generated, name) || name == ldCache || name == muslPath {
 			continue
 		}
 		if _, ours := accounts[name]; ours {

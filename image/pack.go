@@ -49,6 +49,24 @@ type Packed struct {
 	Why   string `json:"why"`
 }
 
+// hostSource is a file of the host as an image holds it, where files have no times:
+// as it is, but for modules that Python would take for stale because of that.
+func hostSource(file string, bytes int64) erofs.Source {
+	if p := known.TimedPyc(file); p != nil {
+		return timedPyc{p, bytes}
+	}
+	return erofs.HostFile{Path: file, Bytes: bytes}
+}
+
+// timedPyc is such a module, whose new header is as long as the old one.
+type timedPyc struct {
+	*known.Pyc
+	bytes int64
+}
+
+// Size is the size when the tree was made.
+func (t timedPyc) Size() int64 { return t.bytes }
+
 // record notes what was packed since the last record.
 func (p *packer) record(what Packed) {
 	what.Bytes = p.t.Bytes() - p.counted
@@ -114,7 +132,7 @@ func (p *packer) host(file string, executable bool) (guest string, err error) {
 				return "", err
 			}
 			cur = next
-		case hidden(next):
+		case Hidden(next):
 			return "", fmt.Errorf("%s: %w", next, errHidden)
 		case m&fs.ModeSymlink != 0:
 			target, err := os.Readlink(next)
@@ -132,7 +150,7 @@ func (p *packer) host(file string, executable bool) (guest string, err error) {
 		case len(rest) > 0:
 			return "", fmt.Errorf("%s is not a directory", next)
 		default:
-			return next, p.t.File(next, erofs.HostFile{Path: next, Bytes: info.Size()}, executable)
+			return next, p.t.File(next, hostSource(next, info.Size()), executable)
 		}
 	}
 	return cur, nil
@@ -195,6 +213,60 @@ func (p *packer) tree(what known.Path, found *[]module) error {
 	})
 }
 
+// place adds a file, or a folder with everything in it that is not skipped, at
+// another path than it has on the host. Links are kept as they are; what the user gave
+// stays.
+func (p *packer) place(what known.Path, found *[]module) error {
+	top, err := filepath.EvalSymlinks(what.Host)
+	if err != nil {
+		return err
+	}
+	n := 0
+	return filepath.WalkDir(top, func(host string, d fs.DirEntry, err error) error {
+		if err != nil {
+			if d != nil && d.IsDir() && errors.Is(err, fs.ErrPermission) {
+				return fs.SkipDir
+			}
+			return err
+		}
+		if n++; n > maxEntries {
+			return fmt.Errorf("%s holds more than %d files", what.Host, maxEntries)
+		}
+		rel, _ := filepath.Rel(top, host)
+		guest := p.t.Follow(path.Join(what.Guest, rel))
+		leave := Hidden(guest) || slices.Contains(generated, guest) || what.Skip != nil && rel != "." && what.Skip(rel, d.IsDir())
+		if k := p.t.Lookup(guest); k != erofs.None {
+			leave = leave || !d.IsDir() || k != erofs.Dir
+		}
+		switch t := d.Type(); {
+		case leave && d.IsDir():
+			return fs.SkipDir
+		case leave:
+			return nil
+		case d.IsDir():
+			return p.t.Mkdir(guest)
+		case t&fs.ModeSymlink != 0:
+			target, err := os.Readlink(host)
+			if err != nil {
+				return err
+			}
+			return p.t.Symlink(guest, target)
+		case !t.IsRegular():
+			return nil
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		o := elfAt(host)
+		code := o != nil && o.Library
+		if code {
+			*found = append(*found, module{host, o})
+		}
+		return p.t.File(guest, hostSource(host, info.Size()), code)
+	})
+}
+
 // module is an ELF file that was packed.
 type module struct {
 	host string
@@ -238,7 +310,7 @@ func (p *packer) pack(c *dynlink.Closure, name string) error {
 		if err != nil {
 			return cannotRun(name, l.Path+": "+cause(err), "")
 		}
-		switch elsewhere := hidden(real) || hidden(l.Path); {
+		switch elsewhere := Hidden(real) || Hidden(l.Path); {
 		case elsewhere || c.Kind == dynlink.Musl && !l.System:
 			guest = libDir + "/" + path.Base(l.Name)
 			if c.Kind == dynlink.Musl {

@@ -2,12 +2,14 @@ package image
 
 import (
 	"bytes"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"skerry/image/erofs"
 	"skerry/image/known"
@@ -255,6 +257,130 @@ func TestTreeOfOneLibrary(t *testing.T) {
 			}
 		} else if p.t.Lookup(lib) != erofs.Executable || len(found) != 1 || found[0].host != lib {
 			t.Errorf("%s is %v, %d modules", lib, p.t.Lookup(lib), len(found))
+		}
+	}
+}
+
+// TestPycOfCopies: a compiled module keeps its source when the image takes its time
+// away, among files that a user gives, too; all else is packed as it is.
+func TestPycOfCopies(t *testing.T) {
+	dir := visibleDir(t)
+	put(t, dir, "app/mod.py", []byte("x = 1\n"), 0o644)
+	at := time.Unix(1234567890, 0)
+	if err := os.Chtimes(filepath.Join(dir, "app/mod.py"), at, at); err != nil {
+		t.Fatal(err)
+	}
+	head := []byte("\xa7\r\r\n\x00\x00\x00\x00\xd2\x02\x96\x49\x06\x00\x00\x00code")
+	put(t, dir, "app/__pycache__/mod.cpython-311.pyc", head, 0o644)
+	stale := put(t, dir, "app/__pycache__/gone.cpython-311.pyc", head, 0o644)
+	p, err := specOf(put(t, dir, "prog", elfFile(nil), 0o755), func(s *BuildSpec) {
+		s.Copies = []Copy{{filepath.Join(dir, "app"), "/app", true}, {stale, "/one.pyc", false}}
+	}).Parts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := unpacked(t, p)
+	for path, want := range map[string]string{
+		"app/mod.py": "x = 1\n", "app/__pycache__/gone.cpython-311.pyc": string(head), "one.pyc": string(head),
+		// _imp.source_hash of Python 3.11
+		"app/__pycache__/mod.cpython-311.pyc": "\xa7\r\r\n\x03\x00\x00\x00\x4c\x03\x72\xaa\x93\xf7\x52\x52code",
+	} {
+		if b, err := os.ReadFile(filepath.Join(root, path)); err != nil || string(b) != want {
+			t.Errorf("%s: %q, %v, expected %q", path, b, err, want)
+		}
+	}
+}
+
+// TestPlace: what stands at another path than on the host, beside what the user gives.
+func TestPlace(t *testing.T) {
+	dir := visibleDir(t)
+	for name, text := range map[string]string{"in/a": "a", "in/sub/b": "b", "in/skip/c": "c", "in/given": "host's", "in/clash/x": "x"} {
+		put(t, dir, name, []byte(text), 0o644)
+	}
+	if err := os.Symlink("a", filepath.Join(dir, "in/link")); err != nil {
+		t.Fatal(err)
+	}
+	lib := cc(t, dir, "in/sub/one.so", libText, "-shared", "-fPIC")
+	p := packer{t: erofs.New()}
+	for path, text := range map[string]string{"/srv/x/given": "user's", "/srv/x/clash": "a file"} {
+		if err := p.t.File(path, erofs.Bytes(text), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.t.Symlink("/way", "srv"); err != nil {
+		t.Fatal(err)
+	}
+	var found []module
+	skip := func(rel string, isDir bool) bool { return isDir && rel == "skip" }
+	for _, w := range []known.Path{{Host: filepath.Join(dir, "in"), Guest: "/way/x", Skip: skip}, {Host: filepath.Join(dir, "in/a"), Guest: "/run/a"},
+		{Host: filepath.Join(dir, "in/a"), Guest: "/etc/hosts"}} {
+		if err := p.place(w, &found); err != nil {
+			t.Fatalf("%+v: %v", w, err)
+		}
+	}
+	for path, want := range map[string]erofs.Kind{"/srv/x/a": erofs.Regular, "/srv/x/sub/b": erofs.Regular, "/srv/x/sub/one.so": erofs.Executable, "/srv/x/link": erofs.Symlink, "/srv/x/skip": erofs.None,
+		"/srv/x/given": erofs.Regular, "/srv/x/clash": erofs.Regular, "/way": erofs.Symlink, "/run/a": erofs.None, "/etc/hosts": erofs.None} {
+		if got := p.t.Lookup(path); got != want {
+			t.Errorf("%s is %v, expected %v", path, got, want)
+		}
+	}
+	if len(found) != 1 || found[0].host != lib || p.t.Source("/srv/x/given").Size() != int64(len("user's")) {
+		t.Errorf("%+v", found)
+	}
+}
+
+// TestArgumentsName: a script that arguments name stands where the program looks for it,
+// in an exact image, too, unless the user gives one there.
+func TestArgumentsName(t *testing.T) {
+	dir := visibleDir(t)
+	python := put(t, dir, "py/bin/python3", elfFile(nil), 0o755)
+	put(t, dir, "py/lib/python3.11/os.py", []byte("os"), 0o644)
+	put(t, dir, "work/sub/app.py", []byte("mine"), 0o644)
+	other := put(t, dir, "other.py", []byte("other"), 0o644)
+	t.Chdir(filepath.Join(dir, "work"))
+	for _, c := range []struct {
+		name   string
+		arg    string
+		change func(s *BuildSpec)
+		at     string
+		want   string
+	}{
+		{"relative", "sub/app.py", nil, "/sub/app.py", "mine"},
+		{"in a folder", "./sub/app.py", func(s *BuildSpec) { s.Cwd = "/srv" }, "/srv/sub/app.py", "mine"},
+		{"exact", "sub/app.py", func(s *BuildSpec) { s.Exact = true }, "/sub/app.py", "mine"},
+		{"the user's", "sub/app.py", func(s *BuildSpec) { s.Copies = []Copy{{other, "/sub/app.py", false}} }, "/sub/app.py", "other"},
+		{"absolute", filepath.Join(dir, "work/sub/app.py"), nil, filepath.Join(dir, "work/sub/app.py"), "mine"},
+		{"hidden", "sub/app.py", func(s *BuildSpec) { s.Cwd = "/tmp" }, "/tmp/sub/app.py", ""},
+		{"none", "sub/none.py", nil, "/sub/none.py", ""},
+	} {
+		p, err := specOf(python, func(s *BuildSpec) {
+			s.RunArgs = []string{"-u", c.arg}
+			if c.change != nil {
+				c.change(s)
+			}
+		}).Parts()
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		got := ""
+		if src := p.Root.Source(c.at); src != nil {
+			r, err := src.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := io.ReadAll(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Close()
+			got = string(b)
+		}
+		warned := false
+		for _, n := range p.Notes {
+			warned = warned || n.Level == known.Warn
+		}
+		if got != c.want || warned != (c.name == "hidden") {
+			t.Errorf("%s: %q, expected %q; %+v", c.name, got, c.want, p.Notes)
 		}
 	}
 }

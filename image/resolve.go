@@ -112,7 +112,7 @@ func (s *Source) Name() string {
 // the host; under /bin if it was built from a Go package or lies where the
 // machine has a file system of its own.
 func (s *Source) GuestPath() string {
-	if s.Kind == GoPackage || hidden(s.Host) || s.Host == "/" {
+	if s.Kind == GoPackage || Hidden(s.Host) || s.Host == "/" {
 		return "/bin/" + s.Name()
 	}
 	return s.Host

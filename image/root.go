@@ -34,8 +34,9 @@ var accounts = map[string]string{
 	"/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 
-// hidden reports whether path lies in a file system that the machine mounts.
-func hidden(path string) bool {
+// Hidden reports whether an absolute path lies in a file system that every machine
+// mounts: what an image has there is not seen.
+func Hidden(path string) bool {
 	for _, m := range mounts {
 		if path == m || strings.HasPrefix(path, m+"/") {
 			return true
@@ -63,7 +64,10 @@ type BuildSpec struct {
 	Overlay *Overlay
 	// LibraryPath is LD_LIBRARY_PATH as the program will see it.
 	LibraryPath []string
-	// Exact leaves out the files that a known program reads: what is needed is named.
+	// Locales are those that its environment will name.
+	Locales []string
+	// Exact leaves out the files that a known program reads: what is needed is named, by
+	// flags or arguments.
 	Exact bool
 	// RunArgs are arguments that it will be given beside those of the image; they
 	// tell what it is going to do.
@@ -107,6 +111,11 @@ func (s *BuildSpec) layout() *layout {
 // lay fills the root. After an error the layout tells how far it came.
 func (l *layout) lay(s *BuildSpec) error {
 	m := &l.m
+	cwd, err := workdir(s.Cwd)
+	if err != nil {
+		return err
+	}
+	m.Cwd, m.Tmpfs = cwd, s.Tmpfs
 	for _, d := range emptyDirs {
 		if err := l.t.Mkdir(d); err != nil {
 			return err
@@ -153,18 +162,15 @@ func (l *layout) lay(s *BuildSpec) error {
 			return err
 		}
 	}
-	m.Tmpfs, m.Overlay = s.Tmpfs, s.Overlay
-	if err := l.mountPoints(s.Tmpfs, s.Copies); err != nil {
+	m.Overlay = s.Overlay
+	if err := l.mountPoints(m.Tmpfs, s.Copies); err != nil {
 		return err
 	}
 	// C libraries and Java look file systems up there.
 	if err := l.t.Symlink("/etc/mtab", "../proc/self/mounts"); err != nil && !errors.Is(err, erofs.ErrExist) {
 		return err
 	}
-	if m.Cwd, err = workdir(s.Cwd); err != nil {
-		return err
-	}
-	if k := l.t.Lookup(m.Cwd); !hidden(m.Cwd) && k != erofs.Symlink {
+	if k := l.t.Lookup(m.Cwd); !Hidden(m.Cwd) && k != erofs.Symlink {
 		if err := l.t.Mkdir(m.Cwd); err != nil {
 			return failed("-w "+s.Cwd, "is not a directory in the image", "")
 		}
@@ -181,7 +187,7 @@ func (l *layout) program(s *BuildSpec, file, guest string) (string, error) {
 	if err != nil {
 		return "", cannotRun(l.name, cause(err), "")
 	}
-	if guest == file && !hidden(real) {
+	if guest == file && !Hidden(real) {
 		if guest, err = l.host(file, true); err != nil {
 			return "", cannotRun(l.name, "cannot be packed: "+cause(err), "")
 		}
@@ -286,25 +292,48 @@ func (l *layout) libraries(s *BuildSpec, program string, args []string) error {
 	if err != nil {
 		return cannotRun(l.name, cause(err), "")
 	}
-	l.facts = known.Lookup(&known.Program{Path: real, Called: path.Base(l.m.Args[0]), Args: args, Closure: c, Read: l.read})
+	l.facts = known.Lookup(&known.Program{Path: real, Called: path.Base(l.m.Args[0]), Args: args, Closure: c, Read: l.read, At: program, Cwd: l.m.Cwd,
+		Has: func(p string) bool { return l.t.Lookup(l.t.Resolve(path.Clean(p))) != erofs.None }, Hidden: Hidden})
 	if facts := l.facts; facts != nil {
 		for _, n := range facts.Libs {
 			c.AddName(n, facts.Name)
 		}
 		paths := facts.Paths
 		if s.Exact {
-			paths = nil
+			paths = slices.DeleteFunc(slices.Clone(paths), func(p known.Path) bool { return !p.Named })
 		}
 		for _, p := range paths {
-			before := l.t.Count()
-			if err := l.tree(p, &l.found); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			before, guest, add := l.t.Count(), p.Host, l.tree
+			if p.Guest != "" {
+				guest, add = p.Guest, l.place
+			}
+			if p.Named && Hidden(guest) {
+				l.notes = append(l.notes, known.Note{Level: known.Warn, Text: guest + " (" + p.Why + ") is not seen in a machine, which mounts a file system of its own there: " +
+					"give it with --file or --dir elsewhere, or choose another folder with -w"})
+				continue
+			}
+			if err := add(p, &l.found); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return cannotRun(l.name, p.Host+" ("+p.Why+"): "+cause(err), "")
 			}
 			if n := l.t.Count() - before; n > 0 {
-				l.record(Packed{Guest: p.Host, Host: p.Host, Files: n, Why: facts.Name + ": " + p.Why})
+				l.record(Packed{Guest: guest, Host: p.Host, Files: n, Why: facts.Name + ": " + p.Why})
 			}
 		}
+		if !s.Exact {
+			if err := l.links(facts); err != nil {
+				return err
+			}
+		}
+		l.m.Tmpfs = l.ownTmpfs(s, facts)
+		if facts.Argv0 != "" {
+			l.m.Args[0] = facts.Argv0
+		}
 		l.notes = append(l.notes, facts.Notes...)
+	}
+	if c.Kind == dynlink.Glibc && !s.Exact {
+		if err := l.locales(s.Locales, localeDir); err != nil {
+			return err
+		}
 	}
 	// Modules may need libraries of their own; one that cannot be loaded is no
 	// reason not to start.
@@ -320,6 +349,37 @@ func (l *layout) libraries(s *BuildSpec, program string, args []string) error {
 	return l.pack(c, l.name)
 }
 
+// links makes the links that a known program needs, where nothing stands yet.
+func (l *layout) links(facts *known.Facts) error {
+	for _, k := range facts.Links {
+		at := l.t.Follow(k.Path)
+		if Hidden(at) || l.t.Lookup(at) != erofs.None {
+			continue
+		}
+		if err := l.t.Symlink(at, k.Target); err != nil {
+			return cannotRun(l.name, err.Error(), "")
+		}
+		l.record(Packed{Guest: at, Host: k.Target, Files: 1, Why: facts.Name + ": a link to " + k.Target})
+	}
+	return nil
+}
+
+// ownTmpfs are the file systems of the user and those that a known program needs where
+// the user's files or file systems do not have a say.
+func (l *layout) ownTmpfs(s *BuildSpec, facts *known.Facts) []Tmpfs {
+	list := s.Tmpfs
+	for _, p := range facts.Tmpfs {
+		t := Tmpfs{Path: p}
+		_, over := mounted(list, p)
+		at := l.t.Follow(p)
+		if k := l.t.Lookup(at); over || k != erofs.None && k != erofs.Dir || unhidden([]Tmpfs{t}, l.m.Program, s.Copies) != nil {
+			continue
+		}
+		list = MergeTmpfs(list, []Tmpfs{t})
+	}
+	return list
+}
+
 // read reads a file as it will be in the machine, as far as that is known: one that
 // was copied, or else the host's at the same path.
 func (l *layout) read(file string) []byte {
@@ -331,7 +391,7 @@ func (l *layout) read(file string) []byte {
 	}
 	if src := l.t.Source(l.t.Follow(path.Clean(file))); src != nil {
 		r, err = src.Open()
-	} else if !hidden(path.Clean(file)) {
+	} else if !Hidden(path.Clean(file)) {
 		r, err = openFile(file)
 	} else {
 		return nil
@@ -365,7 +425,7 @@ func (im *Image) Workdir(dir string) (string, error) {
 		return "", err
 	}
 	// What lies below a mount point is made by the program, so not there yet.
-	if hidden(cwd) && path.Dir(cwd) != "/" && cwd != "/dev/shm" {
+	if Hidden(cwd) && path.Dir(cwd) != "/" && cwd != "/dev/shm" {
 		return "", failed("-w "+dir, "does not exist when the program starts", "")
 	}
 	k, err := im.Lookup(cwd)

@@ -137,7 +137,7 @@ func (l *layout) mountPoints(list []Tmpfs, copies []Copy) error {
 		return err
 	}
 	for _, t := range list {
-		if hidden(t.Path) {
+		if Hidden(t.Path) {
 			continue
 		}
 		p := l.t.Follow(t.Path)
@@ -158,7 +158,7 @@ func (im *Image) MountPoints(list []Tmpfs, copies []Copy) (missing []string, err
 		return nil, err
 	}
 	for _, t := range list {
-		if hidden(t.Path) {
+		if Hidden(t.Path) {
 			continue
 		}
 		k, err := im.Lookup(t.Path)

@@ -77,7 +77,7 @@ var failing = []struct {
 		`/usr/share/doc is not in the image; add --dir /usr/share/doc:/usr/share/doc`}},
 	{name: "many", args: []string{"many", "/etc/debian_version"}, status: 3, lines: []string{`/etc/debian_version is not in the image; add .*`}},
 	{name: "calls", args: []string{"calls"}, status: 3, short: true, lines: []string{
-		`denied fork\(\) in thread 1 at .*`, `the program used system calls that are not supported: fork \(EPERM\), io_uring_setup \(ENOSYS, 2 times\)`}},
+		`denied fork\(\) in thread 1 at .*`, `the program used system calls that are not supported: fork \(EPERM\), io_setup \(ENOSYS, 2 times\)`}},
 	{name: "fine", args: []string{"fine", "/etc/debian_version"}, status: 0, short: true},
 	{name: "refused-memory", args: []string{"malloc", "100"}, status: 3, short: true, lines: []string{
 		`out of memory: the program asked for 100 MiB, [3-5]\d of 64 MiB are free: -m 128M`}},
@@ -211,5 +211,41 @@ func TestFailureFlags(t *testing.T) {
 		if strings.Contains(errs, "skerry:   #0 deepest+") != c.lines || strings.Contains(errs, "skerry: registers: rax 0x") != c.regs || !c.lines && errs != "" {
 			t.Errorf("%q: %s", c.flags, errs)
 		}
+	}
+}
+
+// TestProbes: of runtimes that end with a failure of their own nothing is said that
+// they merely probed for.
+func TestProbes(t *testing.T) {
+	dir, err := os.MkdirTemp("/var/tmp", "skerry-probes-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	command := skerryIn(context.Background(), skerryCommand(t), dir)
+	for _, c := range []struct {
+		program, debian string
+		args            []string
+	}{
+		// Node asks for the time zone, and its event loops for io_uring.
+		{"node", "nodejs", []string{"-e", `new Date().toLocaleString(); require("fs").promises.readFile("/etc/passwd").then(() => process.exit(3))`}},
+		{"/usr/bin/python3", "python3", []string{"-c", "import datetime, ssl, sysconfig; datetime.datetime.now().astimezone(); ssl.create_default_context(); sysconfig.get_config_vars(); exit(3)"}},
+		{"ruby", "ruby", []string{"-rsocket", "-ropenssl", "-e", "OpenSSL::SSL::SSLContext.new.set_params; puts Time.now; exit 3"}},
+		{"perl", "perl", []string{"-e", "use Socket; use POSIX; print scalar localtime; exit 3"}},
+		{"php", "php-cli", []string{"-r", "echo date('c'); exit(3);"}},
+	} {
+		t.Run(c.debian, func(t *testing.T) {
+			path := packaged(t, c.program, c.debian)
+			slot(t)
+			_, stderr, status := command(append([]string{"run", "-m", "256M", path}, c.args...)...)
+			for line := range strings.Lines(stderr) {
+				if strings.HasPrefix(line, "skerry: ") && !strings.HasPrefix(line, "skerry: jit: ") {
+					t.Error(line)
+				}
+			}
+			if status != 3 {
+				t.Errorf("status %d: %s", status, tail([]byte(stderr), 1000))
+			}
+		})
 	}
 }

@@ -337,3 +337,45 @@ func (s *stompConn) read(t *testing.T) stompFrame {
 		}
 	}
 }
+
+// TestJavaRelative names jar files by relative paths: the one of -jar, whose manifest
+// leads to another, and those of a class path in another working folder.
+func TestJavaRelative(t *testing.T) {
+	java, jar := javaPrograms(t)
+	slot(t)
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "lib"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(jar)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "lib/programs.jar"), string(b))
+	writeFile(t, filepath.Join(dir, "manifest"), "Main-Class: Use\nClass-Path: lib/programs.jar\n")
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	const ends = 7 // Use's status
+	onHost := func(name string, args ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(ctx, name, args...)
+		cmd.Dir = dir
+		out, err := cmd.Output()
+		if err != nil && cmd.ProcessState.ExitCode() != ends {
+			t.Fatalf("%s %v: %v", name, args, err)
+		}
+		return string(out)
+	}
+	onHost("jar", "cfm", "app.jar", "manifest")
+	command := skerryIn(ctx, skerryCommand(t), dir)
+	for _, c := range []struct{ flags, args []string }{
+		{nil, []string{"-jar", "app.jar"}},
+		{[]string{"-w", "/srv/deep"}, []string{"-cp", "none.jar:lib/*", "Use"}},
+	} {
+		args := append([]string{oneCompiler, "-XX:+UseSerialGC", "-Xmx128m", "-Donly=a"}, c.args...)
+		out, errs, status := command(append(append([]string{"run", "--quiet", "-m", "512M"}, c.flags...), append([]string{java}, args...)...)...)
+		if d := harness.Difference([]byte(onHost(java, args...)), []byte(out)); d != "" || status != ends {
+			t.Errorf("%v: status %d, Linux (-) and Skerry (+): %s\n%s", c.args, status, d, tail([]byte(errs), 2000))
+		}
+	}
+}

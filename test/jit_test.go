@@ -64,9 +64,9 @@ func TestJIT(t *testing.T) {
 		{[]string{path, "never"}, []string{double}},
 		{[]string{"--no-jit", path, "refused"}, []string{needs}},
 		{[]string{"--jit", "64M", path, "private", "shared"}, nil},
-		{[]string{image}, []string{used}},
+		{[]string{image}, []string{strings.Replace(used, ": --jit 2M", ": skerry build --jit 2M", 1)}},
 		{[]string{image, "private"}, nil},
-		{[]string{"--no-jit", image, "refused"}, []string{needs}},
+		{[]string{"--no-jit", image, "refused"}, []string{strings.Replace(needs, ": --jit 64M", ": skerry build --jit 64M", 1)}},
 	} {
 		_, stderr := run(append([]string{"run"}, c.args...)...)
 		lines := strings.SplitAfter(stderr, "\n")

@@ -10,10 +10,14 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"skerry/bench/linuxvm"
 	"skerry/bench/load"
 	"skerry/test/harness"
 )
@@ -147,4 +151,84 @@ func TestNginx(t *testing.T) {
 		}
 		t.Logf("%.0f requests per second, p50 %v, p99 %v", float64(l.Requests)/l.Elapsed.Seconds(), l.P50, l.P99)
 	})
+}
+
+// TestNginxAsPackaged runs nginx with the configuration of Debian's package: its site is
+// served, bodies that do not fit into memory go through /var/lib/nginx, and its logs
+// come out of the machine.
+func TestNginxAsPackaged(t *testing.T) {
+	path := packaged(t, "nginx", "nginx")
+	const site, conf = "/var/www/html", "/etc/nginx/nginx.conf"
+	b, err := os.ReadFile(conf)
+	if err != nil || !bytes.Contains(b, []byte("/var/log/nginx/access.log")) || !exists("/etc/nginx/sites-enabled/default") {
+		t.Skipf("%s is not the package's: %v", conf, err)
+	}
+	slot(t)
+	skerry := skerryCommand(t)
+	if out, _, _ := skerryIn(context.Background(), skerry, "/")("check", path, "-g", "master_process off; daemon off;"); exists(site) && !strings.Contains(out, "root "+site+" is not packed: add --dir "+site+":"+site) {
+		t.Errorf("check does not name the site: %s", out)
+	}
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "index.html"), "hello\n")
+	// A second site takes bodies, which nginx writes to files when they are large.
+	extra := filepath.Join(t.TempDir(), "up.conf")
+	writeFile(t, extra, "server { listen 81; client_max_body_size 9m; location / { add_header X-Body $request_body_file; proxy_pass http://127.0.0.1:80/; proxy_method GET; proxy_pass_request_body off; proxy_set_header Content-Length \"\"; } }\n")
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	var ports [2]int
+	for i := range ports {
+		if ports[i], err = linuxvm.FreePort(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := harness.Start(exec.CommandContext(ctx, skerry, "run", "-m", "96M", "-p", fmt.Sprintf("%d:80", ports[0]), "-p", fmt.Sprintf("%d:81", ports[1]),
+		"--dir", dir+":"+site, "--file", extra+":/etc/nginx/conf.d/up.conf", path, "-g", "master_process off; daemon off;"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if t.Failed() {
+			t.Log(s.Output())
+		}
+	}()
+	client := &http.Client{Timeout: time.Minute}
+	var answer *http.Response
+	for {
+		if answer, err = client.Get(fmt.Sprintf("http://127.0.0.1:%d/", ports[0])); err == nil || ctx.Err() != nil {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(answer.Body)
+	answer.Body.Close()
+	if err != nil || answer.StatusCode != 200 || string(got) != "hello\n" {
+		t.Errorf("%v, %s: %q", err, answer.Status, got)
+	}
+	if answer, err = client.Post(fmt.Sprintf("http://127.0.0.1:%d/", ports[1]), "text/plain", bytes.NewReader(make([]byte, 8<<20))); err != nil {
+		t.Fatal(err)
+	}
+	got, err = io.ReadAll(answer.Body)
+	answer.Body.Close()
+	if file := answer.Header.Get("X-Body"); err != nil || answer.StatusCode != 200 || string(got) != "hello\n" || !strings.HasPrefix(file, "/var/lib/nginx/body/") {
+		t.Errorf("a large body: %v, %s, in %q: %q", err, answer.Status, file, got)
+	}
+	if answer, err = client.Get(fmt.Sprintf("http://127.0.0.1:%d/none", ports[0])); err != nil || answer.StatusCode != 404 {
+		t.Errorf("%v, %+v", err, answer)
+	} else {
+		answer.Body.Close()
+	}
+	if status, err := s.Stop(30 * time.Second); err != nil || status != 0 {
+		t.Errorf("%v, status %d", err, status)
+	}
+	for _, want := range []string{`"GET / HTTP/1.1" 200 `, `"POST / HTTP/1.1" 200 `, `"GET /none HTTP/1.1" 404 `} {
+		if !strings.Contains(s.Output(), want) {
+			t.Errorf("the logs do not have %s", want)
+		}
+	}
+	if strings.Contains(s.Output(), "skerry: warning") {
+		t.Error("it warns")
+	}
 }

@@ -96,6 +96,37 @@ func TestCPlusPlus(t *testing.T) {
 	t.Run("terminates", func(t *testing.T) { sameRun(t, program, nil, 64, 134, "TMP", "x") })
 }
 
+// TestLocale: the locale that the environment names is there as on Linux, and without
+// one in the environment, or with one that this host does not have, there is none.
+func TestLocale(t *testing.T) {
+	if _, err := os.Stat("/usr/lib/locale/C.utf8"); err != nil {
+		t.Skip("no locale C.UTF-8 here")
+	}
+	gcc := packaged(t, "gcc", "gcc")
+	path := filepath.Join(t.TempDir(), "locale")
+	if out, err := exec.Command(gcc, "-o", path, "programs/locale.c").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	slot(t)
+	for _, env := range [][]string{nil, {"LC_ALL=C.UTF-8"}, {"LANG=C.UTF-8"}, {"LANG=C.UTF-8", "LC_CTYPE=C"}, {"LC_CTYPE=C.utf8"}, {"LANG=xx_XX.UTF-8"}} {
+		p := &harness.Program{Path: path, Env: env, CPUs: 1, Memory: 64, Timeout: time.Minute}
+		want, err := harness.OnHost(context.Background(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := harness.OnSkerry(context.Background(), skerryCommand(t), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := harness.Difference(want.Stdout, got.Stdout); d != "" || got.Status != want.Status {
+			t.Errorf("%q: status %d, Linux (-) and Skerry (+): %s\n%s", env, got.Status, d, got.Stderr)
+		}
+		if utf8 := strings.Contains(string(want.Stdout), "character set UTF-8"); utf8 != (len(env) == 1 && strings.Contains(strings.ToLower(env[0]), "=c.utf")) {
+			t.Errorf("%q on Linux: %s", env, want.Stdout)
+		}
+	}
+}
+
 func TestPerl(t *testing.T) {
 	sameRun(t, packaged(t, "perl", "perl"), map[string]string{"perl.pl": text(t, "scripts/perl.pl")}, 96, 5, "FILES/perl.pl")
 }

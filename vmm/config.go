@@ -3,6 +3,7 @@ package vmm
 import (
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"skerry/bootrec"
@@ -55,6 +56,10 @@ type Config struct {
 	// reads none of its files, and if that is with an error, it never does: the
 	// error is Run's, as a *NotReady.
 	Ready func() error
+	// Built is set if Root is of an image that was built before: what only its builder
+	// can change is then said so. BuiltJIT is the JIT budget that it was built with.
+	Built    bool
+	BuiltJIT uint64
 	// Record says what the kernel is to run. Run fills in CPUs, Memory, Wall,
 	// StopTimeout, Seed, Data and Net.
 	Record bootrec.Record
@@ -89,6 +94,9 @@ type Config struct {
 	// Secret, if not nil, says which paths are not looked for at all.
 	Secret func(path string) bool
 
+	// Mounted, if not nil, says where every machine has a file system of its own.
+	Mounted func(path string) bool
+
 	// Signals is where the signals for the program come from.
 	Signals <-chan os.Signal
 	// Timeout ends the machine, 0 never.
@@ -115,6 +123,16 @@ type Disk struct {
 	Offset, Size int64 // bytes, multiples of 4096
 	// NBD: File is a connected socket, on whose other end somebody serves the disk.
 	NBD bool
+}
+
+// mounted reports whether the program has at a path what is in memory, or the kernel's.
+func (c *Config) mounted(path string) bool {
+	for _, t := range c.Record.Tmpfs {
+		if path == t.Path || strings.HasPrefix(path, t.Path+"/") {
+			return true
+		}
+	}
+	return c.Mounted != nil && c.Mounted(path)
 }
 
 func (c *Config) verbose(line string) {

@@ -3,6 +3,7 @@ package vmm
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -131,12 +132,12 @@ func (m *machine) failed(r *Result) bool {
 // explain adds to the result what probably mattered.
 func (m *machine) explain(r *Result) {
 	f := &m.ports.failure
-	r.Refused = refusedCalls(f.refused)
-	r.Memory = refusedMemory(f.asked, uint64(m.c.Memory))
 	output := []string{m.ports.lastOut.text(), m.ports.lastErr.text()}
+	r.Refused = refusedCalls(f.refused, output)
+	r.Memory = refusedMemory(f.asked, uint64(m.c.Memory))
 	goSays := goTrace.MatchString(output[1])
 	var more int
-	r.Missed, more = pickMissed(f.missed, &wanted{output: output, cwd: m.c.Record.Cwd, host: hostLook(m.c.Folders, m.c.Secret), namedOnly: goSays})
+	r.Missed, more = pickMissed(f.missed, &wanted{output: output, cwd: m.c.Record.Cwd, host: hostLook(m.c.Folders, m.c.Secret), mounted: m.c.mounted, built: m.c.Built, namedOnly: goSays})
 	if m.exit.Reason == bootrec.Signaled && f.crash != nil && f.crash.Signal == r.Signal && !goSays {
 		m.describeCrash(r, f)
 	}
@@ -170,9 +171,17 @@ func mib(n uint64) string { return fmt.Sprintf("%d MiB", n>>20) }
 // do well without.
 var usualCalls = map[string]bool{"rseq": true, "pkey_alloc": true}
 
-func refusedCalls(list []bootrec.RefusedCall) (l []Refused) {
+// probedCalls are what libraries ask for to do faster what they can do without; the
+// value is the word by which output that speaks of it is known. libuv, and so node,
+// does this at every start.
+var probedCalls = map[string]string{"io_uring_setup": "io_uring"}
+
+// refusedCalls are the refused calls that may have mattered.
+func refusedCalls(list []bootrec.RefusedCall, output []string) (l []Refused) {
 	for _, c := range list {
-		if !usualCalls[c.Name] {
+		word := probedCalls[c.Name]
+		spoken := func(text string) bool { return strings.Contains(text, word) }
+		if !usualCalls[c.Name] && (word == "" || slices.ContainsFunc(output, spoken)) {
 			name := unix.ErrnoName(unix.Errno(c.Errno))
 			if name == "" {
 				name = fmt.Sprintf("errno %d", c.Errno)

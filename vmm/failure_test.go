@@ -40,8 +40,12 @@ func TestMentions(t *testing.T) {
 }
 
 func TestPickMissed(t *testing.T) {
+	mounts := Config{Record: bootrec.Record{Tmpfs: []bootrec.Tmpfs{{Path: "/etc/mem"}}},
+		Mounted: func(p string) bool { return strings.HasPrefix(p+"/", "/tmp/") || strings.HasPrefix(p+"/", "/proc/") }}
 	host := map[string]hostKind{"/etc/app.conf": hostFile, "/usr/share/app": hostDir, "/usr/share/app/a": hostFile, "/usr/lib/libx.so.2": hostFile,
 		"/etc/ld.so.preload": hostFile, "/etc/localtime": hostFile, "/usr/share/locale": hostDir, "/usr/bin/tool": hostFile, "/usr/lib/x/y z": hostFile,
+		"/usr/share/zoneinfo": hostDir, "/usr/share/zoneinfo/Europe/Berlin": hostFile, "/usr/local": hostDir, "/usr/lib/ssl/certs": hostDir, "/usr/lib/ssl/openssl.cnf": hostFile,
+		"/usr/lib/python3.11/config-3.11-x86_64-linux-gnu": hostDir,
 		"/tmp/here": hostFile, "/etc/a.conf": hostFile, "/etc/b.conf": hostFile, "/etc/c.conf": hostFile, "/etc/d.conf": hostFile}
 	for _, c := range []struct {
 		name      string
@@ -57,6 +61,9 @@ func TestPickMissed(t *testing.T) {
 		{name: "named, nowhere", paths: []string{"/etc/none"}, output: "open /etc/none: no", want: []string{"/etc/none --file FILE:/etc/none"}},
 		{name: "a folder covers its files", paths: []string{"/usr/share/app/a", "/usr/share/app"}, want: []string{"/usr/share/app --dir /usr/share/app:/usr/share/app"}},
 		{name: "usual", paths: []string{"/etc/ld.so.preload", "/etc/localtime", "/usr/share/locale", "/usr/bin/tool"}},
+		{name: "what runtimes probe for", paths: []string{"/usr/share/zoneinfo", "/usr/local", "/usr/lib/ssl/certs", "/usr/lib/ssl/openssl.cnf", "/usr/lib/python3.11/config-3.11-x86_64-linux-gnu"}},
+		{name: "a time zone", paths: []string{"/usr/share/zoneinfo", "/usr/share/zoneinfo/Europe/Berlin"},
+			want: []string{"/usr/share/zoneinfo/Europe/Berlin --file /usr/share/zoneinfo/Europe/Berlin:/usr/share/zoneinfo/Europe/Berlin"}},
 		{name: "usual but named", paths: []string{"/etc/localtime"}, output: "no /etc/localtime", want: []string{"/etc/localtime --file /etc/localtime:/etc/localtime"}},
 		{name: "a library, one line", paths: []string{"/lib/libx.so.2", "/usr/lib/libx.so.2", "/usr/local/lib/libx.so.2"}, output: "libx.so.2: cannot open shared object file",
 			want: []string{"/usr/lib/libx.so.2 --lib /usr/lib/libx.so.2"}},
@@ -65,13 +72,14 @@ func TestPickMissed(t *testing.T) {
 		{name: "a name looked for everywhere", paths: []string{"/a/nope.pm", "/b/nope.pm", "/c/nope.pm"}, output: "cannot locate nope.pm"},
 		{name: "relative", paths: []string{"/srv/conf/x"}, output: "conf/x: not found", want: []string{"/srv/conf/x --file FILE:/srv/conf/x"}},
 		{name: "quoted", paths: []string{"/usr/lib/x/y z"}, want: []string{"/usr/lib/x/y z --file '/usr/lib/x/y z':'/usr/lib/x/y z'"}},
-		{name: "where the machine mounts", paths: []string{"/tmp/here", "/proc/x", "/dev/tty"}, output: "/proc/x /dev/tty /tmp/here"},
+		{name: "where the machine mounts", paths: []string{"/tmp/here", "/proc/x", "/proc", "/etc/mem/x", "/etc/mem"}, output: "/proc/x /proc /tmp/here /etc/mem /etc/mem/x"},
+		{name: "beside that", paths: []string{"/etc/memory", "/procs"}, output: "/etc/memory /procs", want: []string{"/procs --file FILE:/procs", "/etc/memory --file FILE:/etc/memory"}},
 		{name: "a Go trace", paths: []string{"/etc/app.conf", "/etc/none"}, output: "open /etc/none: no", namedOnly: true, want: []string{"/etc/none --file FILE:/etc/none"}},
 		{name: "not clean", paths: []string{"/etc/../etc//app.conf", "/etc/app.conf", "/"}, want: []string{"/etc/app.conf --file /etc/app.conf:/etc/app.conf"}},
 		{name: "many, named first, latest first", paths: []string{"/etc/none", "/etc/a.conf", "/etc/b.conf", "/etc/c.conf", "/etc/d.conf", "/etc/app.conf"}, output: "/etc/none?",
 			want: []string{"/etc/none --file FILE:/etc/none", "/etc/app.conf --file /etc/app.conf:/etc/app.conf", "/etc/d.conf --file /etc/d.conf:/etc/d.conf", "/etc/c.conf --file /etc/c.conf:/etc/c.conf"}, more: 2},
 	} {
-		list, more := pickMissed(c.paths, &wanted{output: []string{"", c.output}, cwd: "/srv", host: func(p string) hostKind { return host[p] }, namedOnly: c.namedOnly})
+		list, more := pickMissed(c.paths, &wanted{output: []string{"", c.output}, cwd: "/srv", host: func(p string) hostKind { return host[p] }, mounted: mounts.mounted, namedOnly: c.namedOnly})
 		var got []string
 		for _, m := range list {
 			got = append(got, m.Path+" "+m.Add)
@@ -117,19 +125,50 @@ func TestRefusedMemory(t *testing.T) {
 }
 
 func TestRefusedLine(t *testing.T) {
-	if s := refusedLine(refusedCalls([]bootrec.RefusedCall{{Name: "rseq", Errno: 38, Count: 3}})); s != "" {
+	if s := refusedLine(refusedCalls([]bootrec.RefusedCall{{Name: "rseq", Errno: 38, Count: 3}}, nil)); s != "" {
 		t.Error(s)
 	}
-	if s := refusedLine(refusedCalls([]bootrec.RefusedCall{{Name: "fork", Errno: 1, Count: 1}, {Name: "x\x1b", Errno: 4000, Count: 7}})); s !=
+	if s := refusedLine(refusedCalls([]bootrec.RefusedCall{{Name: "fork", Errno: 1, Count: 1}, {Name: "x\x1b", Errno: 4000, Count: 7}}, nil)); s !=
 		`the program used system calls that are not supported: fork (EPERM), x\x1b (errno 4000, 7 times)` {
+		t.Error(s)
+	}
+	probe := []bootrec.RefusedCall{{Name: "io_uring_setup", Errno: 38, Count: 1}}
+	if s := refusedLine(refusedCalls(probe, []string{"oh no", "Error: x"})); s != "" {
+		t.Error(s)
+	}
+	if s := refusedLine(refusedCalls(probe, []string{"", "cannot set up io_uring: Function not implemented"})); !strings.HasSuffix(s, "io_uring_setup (ENOSYS)") {
 		t.Error(s)
 	}
 	var many []bootrec.RefusedCall
 	for i := range 20 {
 		many = append(many, bootrec.RefusedCall{Name: fmt.Sprint("call", i), Errno: 38, Count: 1})
 	}
-	if s := refusedLine(refusedCalls(many)); !strings.HasSuffix(s, "call7 (ENOSYS), 12 more") {
+	if s := refusedLine(refusedCalls(many, nil)); !strings.HasSuffix(s, "call7 (ENOSYS), 12 more") {
 		t.Error(s)
+	}
+}
+
+// TestBuilderSays: where a mend is one for the builder of an image, it is said so.
+func TestBuilderSays(t *testing.T) {
+	const seems = "refused to make 4 KiB of memory executable (W^X): the program seems to have a JIT compiler: "
+	for _, c := range []struct{ notice, image, small string }{
+		{seems + "--jit 64M, or node --jitless", seems + "skerry build --jit 64M, or node --jitless", seems + "--jit 64M, or node --jitless"},
+		{"1020 KiB of the 1 MiB of --jit are in use: --jit 4M", "1020 KiB of the 1 MiB of --jit are in use: skerry build --jit 4M", "1020 KiB of the 1 MiB of --jit are in use: --jit 4M"},
+		{"(.NET: X=0), and needs --jit 64M", "(.NET: X=0), and needs skerry build --jit 64M", "(.NET: X=0), and needs --jit 64M"},
+		{"the 64 MiB of --jit are in use: --jit 128M", "the 64 MiB of --jit are in use: skerry build --jit 128M", "the 64 MiB of --jit are in use: skerry build --jit 128M"},
+		{"denied fork()", "denied fork()", "denied fork()"},
+	} {
+		for want, cfg := range map[*string]*Config{&c.notice: {}, &c.image: {Built: true}, &c.small: {Built: true, BuiltJIT: 64 << 20}} {
+			if got := cfg.builderSays(c.notice); got != *want {
+				t.Errorf("%+v: %q, expected %q", cfg.BuiltJIT, got, *want)
+			}
+		}
+	}
+	for built, want := range map[bool]string{false: "/usr/lib/liba.so is not in the image; add --lib /usr/lib/liba.so", true: "/usr/lib/liba.so is not in the image; build it with --lib /usr/lib/liba.so"} {
+		list, _ := pickMissed([]string{"/usr/lib/liba.so"}, &wanted{built: built, host: func(string) hostKind { return hostFile }, mounted: func(string) bool { return false }})
+		if len(list) != 1 || list[0].line() != want {
+			t.Errorf("%+v, expected %s", list, want)
+		}
 	}
 }
 
@@ -151,7 +190,7 @@ func TestFailureReport(t *testing.T) {
 	t.Parallel()
 	missed := bootrec.AppendFrame(nil, bootrec.KindMissed, bootrec.AppendMissed(nil, "/etc/passwd-\x1b[31m"))
 	missed = bootrec.AppendFrame(missed, bootrec.KindMissed, bootrec.AppendMissed(nil, "/srv/none.conf"))
-	refused := bootrec.AppendFrame(nil, bootrec.KindRefused, bootrec.AppendRefused(nil, &bootrec.RefusedCall{Name: "io_uring_setup", Errno: 38, Count: 2}))
+	refused := bootrec.AppendFrame(nil, bootrec.KindRefused, bootrec.AppendRefused(nil, &bootrec.RefusedCall{Name: "io_setup", Errno: 38, Count: 2}))
 	memory := bootrec.AppendFrame(nil, bootrec.KindMemory, bootrec.AppendAsked(nil, bootrec.Asked{Size: 96 << 20, Free: 31 << 20}))
 	all := slices.Concat(missed, refused, memory)
 	crash := crashFrames(&bootrec.Crash{Thread: 3, Name: "worker\x1b", Signal: 11, Code: 1, Addr: 8, Fault: bootrec.FaultPage,
@@ -164,7 +203,7 @@ func TestFailureReport(t *testing.T) {
 	}{
 		{"exit 1", []string{"hello", "err:/srv/none.conf: not found\n", control(all), "exit:1"}, "", []string{
 			"out of memory: the program asked for 96 MiB, 31 of 64 MiB are free: -m 192M",
-			"the program used system calls that are not supported: io_uring_setup (ENOSYS, 2 times)",
+			"the program used system calls that are not supported: io_setup (ENOSYS, 2 times)",
 			"/srv/none.conf is not in the image; add --file FILE:/srv/none.conf"}},
 		{"a read-only root", []string{"hello", "err:app: /srv/cache: Read-only file system\n", "exit:1"}, "", []string{
 			"the image is read-only: --tmpfs DIR makes a folder writable, --overlay all of it, in memory"}},

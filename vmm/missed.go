@@ -5,6 +5,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -20,7 +21,12 @@ type Missed struct {
 	Here  bool `json:"here"`
 }
 
-func (m *Missed) line() string { return m.Path + " is not in the image; add " + m.Add }
+func (m *Missed) line() string {
+	if strings.HasPrefix(m.Add, builder) {
+		return m.Path + " is not in the image; build it with " + strings.TrimPrefix(m.Add, builder)
+	}
+	return m.Path + " is not in the image; add " + m.Add
+}
 
 // maxMissed is how many lines are printed about missed files.
 const maxMissed = 5
@@ -39,6 +45,10 @@ type wanted struct {
 	output []string // the ends of the program's output
 	cwd    string   // in the machine
 	host   func(path string) hostKind
+	// mounted says where the machine has file systems of its own: nothing of the image
+	// shows there.
+	mounted func(path string) bool
+	built   bool // the image was built before
 	// namedOnly leaves out what the output does not speak of.
 	namedOnly bool
 }
@@ -47,13 +57,11 @@ var (
 	// library is how the file name of a shared library ends.
 	library = regexp.MustCompile(`\.so(\.[0-9]+)*$`)
 	// usual are the files that C libraries and language runtimes look for at every
-	// start and do well without.
-	usual = regexp.MustCompile(`^/etc/(ld\.so\.|ld-musl-|localtime$|suid-debug|ssl/openssl\.cnf$|nsswitch\.conf$|host\.conf$|gai\.conf$|malloc\.conf$|aliases$|selinux/|libnl|inputrc$|terminfo|python[0-9.]*/|perl/|locale\.)` +
+	// start and do well without. The folder of time zones is searched for the one of
+	// /etc/localtime; a zone that is missed by its name is another matter.
+	usual = regexp.MustCompile(`^/etc/(ld\.so\.|ld-musl-|localtime$|suid-debug|nsswitch\.conf$|host\.conf$|gai\.conf$|malloc\.conf$|aliases$|selinux/|libnl|inputrc$|terminfo|python[0-9.]*/|perl/|locale\.)` +
 		`|/(s?bin|gconv|locale|locale-langpack|glibc-hwcaps|__pycache__|terminfo|debug)(/|$)|/(site|dist)-packages$|\.(pyc|pyo|pth|mo|debug|gnu_debuglink|pmc)$` +
-		`|/(pyvenv\.cfg|sitecustomize\.[a-z]+|usercustomize\.[a-z]+|pybuilddir\.txt|locale-archive|locale\.alias|sitecustomize\.pl)$|/tls/|/haswell/|/x86_64/`)
-	// mounted is where the machine has file systems of its own: nothing of the image
-	// shows there.
-	mounted = regexp.MustCompile(`^/(dev|proc|run|sys|tmp)(/|$)`)
+		`|/(pyvenv\.cfg|sitecustomize\.[a-z]+|usercustomize\.[a-z]+|pybuilddir\.txt|locale-archive|locale\.alias|sitecustomize\.pl)$|/ssl/(openssl\.cnf|certs)$|^/usr/local$|^/usr/share/zoneinfo$|/config-3\.[^/]*$|/tls/|/haswell/|/x86_64/`)
 	// readable is where this host is looked at.
 	readable = regexp.MustCompile(`^/(usr|lib[^/]*|etc|opt|srv)/`)
 )
@@ -86,7 +94,7 @@ func pickMissed(paths []string, w *wanted) (list []Missed, more int) {
 	seen := map[string]bool{}
 	for _, p := range slices.Backward(paths) {
 		p = path.Clean(p)
-		if p == "/" || p[0] != '/' || seen[p] || mounted.MatchString(p) {
+		if p == "/" || p[0] != '/' || seen[p] || w.mounted(p) {
 			continue
 		}
 		seen[p] = true
@@ -100,7 +108,7 @@ func pickMissed(paths []string, w *wanted) (list []Missed, more int) {
 		if !named && kind == hostNothing {
 			continue
 		}
-		list = append(list, Missed{Path: p, Named: named, Here: kind != hostNothing, Add: mend(p, kind)})
+		list = append(list, Missed{Path: p, Named: named, Here: kind != hostNothing, Add: mend(p, kind, w.built)})
 	}
 	list = slices.DeleteFunc(list, func(m Missed) bool { return covered(m, list) })
 	slices.SortStableFunc(list, func(a, b Missed) int {
@@ -141,14 +149,40 @@ func index(list []Missed, p string) int {
 	return slices.IndexFunc(list, func(m Missed) bool { return m.Path == p })
 }
 
-// mend is the flag that puts a path into the machine.
-func mend(p string, kind hostKind) string {
-	q := quoted(p)
+// builder is how a flag is written that an image takes when it is built only.
+const builder = "skerry build "
+
+// jitFlag is where the kernel says which --jit would do (kernel/policy).
+var jitFlag = regexp.MustCompile(`(: |needs )--jit ([0-9]+)([KMG])`)
+
+// builderSays is a notice of the kernel, which does not know that it runs an image that
+// was built before: of such, more than what it was built with takes another build.
+func (c *Config) builderSays(notice string) string {
+	if !c.Built {
+		return notice
+	}
+	return jitFlag.ReplaceAllStringFunc(notice, func(s string) string {
+		m := jitFlag.FindStringSubmatch(s)
+		n, err := strconv.ParseUint(m[2], 10, 32)
+		if shift := map[string]uint{"K": 10, "M": 20, "G": 30}[m[3]]; err == nil && n<<shift <= c.BuiltJIT {
+			return s
+		}
+		return m[1] + builder + "--jit " + m[2] + m[3]
+	})
+}
+
+// mend is the flag that puts a path into the machine. built is for an image that was
+// built before.
+func mend(p string, kind hostKind, built bool) string {
+	q, lib := quoted(p), "--lib "
+	if built {
+		lib = builder + lib
+	}
 	switch {
 	case library.MatchString(p) && kind == hostFile:
-		return "--lib " + q
+		return lib + q
 	case library.MatchString(p) && kind == hostNothing:
-		return "--lib FILE (this host does not have it there)"
+		return lib + "FILE (this host does not have it there)"
 	case kind == hostDir:
 		return "--dir " + q + ":" + q
 	case kind == hostFile:

@@ -136,7 +136,7 @@ func (s *ports) text(f bootrec.Frame) error {
 	text := string(f.Payload)
 	switch f.Kind {
 	case bootrec.KindNotice:
-		lines(text, s.c.Say)
+		lines(s.c.builderSays(text), s.c.Say)
 		s.logLines(text)
 	case bootrec.KindLog:
 		s.kernelText(text)

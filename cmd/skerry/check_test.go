@@ -2,9 +2,51 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 )
+
+// TestWarnings: of a program that is known, run and build warn of what check warns of,
+// and of nothing else. (Of others check tells what their imports show, too.)
+func TestWarnings(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "nginx", program(), 0o755) // known by its name
+	w.put(t, "nginx.conf", []byte("pid /srv/none.pid;\n"), 0o644)
+	w.put(t, "fine.conf", []byte("error_log /dev/stderr;\n"), 0o644)
+	for _, c := range []struct {
+		args  []string
+		warns int
+	}{
+		{[]string{"./nginx", "-c", w.path("fine.conf")}, 1},
+		{[]string{"./nginx", "-c", w.path("nginx.conf"), "-g", "master_process off;"}, 2},
+		{[]string{"./nginx", "-c", w.path("fine.conf"), "-g", "master_process off; daemon off;"}, 0},
+		{[]string{"./app"}, 0},
+	} {
+		args := c.args
+		lines := func(text, prefix string) (list []string) {
+			for l := range strings.Lines(text) {
+				if rest, ok := strings.CutPrefix(l, prefix); ok {
+					list = append(list, strings.TrimSuffix(rest, "\n"))
+				}
+			}
+			return list
+		}
+		want := lines(w.runK(t, append([]string{"check"}, args...)...).stdout, "warning: ")
+		for i := range want { // which names the point of the model, too
+			want[i] = strings.TrimSuffix(want[i], " (single process)")
+		}
+		for _, verb := range [][]string{{"build", "-o", "x.img"}, {"run"}} {
+			o := w.runK(t, append(verb, args...)...)
+			if got := lines(o.stderr, "skerry: warning: "); !slices.Equal(got, want) {
+				t.Errorf("%s %q warns of %q, check of %q", verb[0], args, got, want)
+			}
+		}
+		if len(want) != c.warns {
+			t.Errorf("check %q warns of %q, expected %d", args, want, c.warns)
+		}
+	}
+}
 
 func TestCheck(t *testing.T) {
 	w := newWorld(t)

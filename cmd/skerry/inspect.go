@@ -81,9 +81,16 @@ func inspect(path string) (*inspection, error) {
 		return nil, err
 	}
 	m := &im.Manifest
+	tmpfs, names := m.Tmpfs, m.EnvNames()
+	if tmpfs == nil {
+		tmpfs = []image.Tmpfs{} // in JSON, an empty list
+	}
+	if names == nil {
+		names = []string{}
+	}
 	return &inspection{
-		Image: path, ID: im.ID(), Size: im.Size(), Format: m.Format, Name: m.Name, Program: m.Program, Args: m.Args, EnvNames: m.EnvNames(),
-		Cwd: m.Cwd, JIT: m.JIT, Tmpfs: m.Tmpfs, Overlay: m.Overlay, CreatedBy: m.CreatedBy, Kernel: inspectedKernel{m.Kernel.Version, m.Kernel.SHA256, im.KernelSize()},
+		Image: path, ID: im.ID(), Size: im.Size(), Format: m.Format, Name: m.Name, Program: m.Program, Args: m.Args, EnvNames: names,
+		Cwd: m.Cwd, JIT: m.JIT, Tmpfs: tmpfs, Overlay: m.Overlay, CreatedBy: m.CreatedBy, Kernel: inspectedKernel{m.Kernel.Version, m.Kernel.SHA256, im.KernelSize()},
 		RootSize: im.Root().Length, Files: files,
 	}, nil
 }

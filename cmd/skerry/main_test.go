@@ -150,6 +150,11 @@ func TestJIT(t *testing.T) {
 	w.run(t, "run", "--jit", "65M", "jit.img").want(t, 125, "", "--jit 65M: jit.img allows 64M at most (build it with --jit)")
 	w.run(t, "run", "--jit", "4K", "none.img").want(t, 125, "", "--jit 4K: none.img allows no memory to become executable (build it with --jit)")
 
+	// The kernel's advice is for whoever can follow it.
+	w.run(t, "run", "--kernel", kernel, "./app", "hello", "notice:no JIT: --jit 128M", "exit:0").want(t, 0, "", "skerry: no JIT: --jit 128M\n")
+	w.run(t, "run", "jit.img", "hello", "notice:no JIT: --jit 128M", "exit:0").want(t, 0, "", "skerry: no JIT: skerry build --jit 128M\n")
+	w.run(t, "run", "--jit", "4K", "jit.img", "hello", "notice:no JIT: --jit 64M", "exit:0").want(t, 0, "", "skerry: no JIT: --jit 64M\n")
+
 	record("jit          64 MiB of memory may become executable\n", "inspect", "jit.img")
 	record(`"jit": 67108864,`, "inspect", "--json", "jit.img")
 	record(`"jit": 0,`, "inspect", "--json", "none.img")

@@ -78,7 +78,7 @@ func (a *app) prepare(ctx context.Context, s *settings, program string, args []s
 	c.Network, c.HostAccess, c.Forwards = s.network.word == "user", s.hostAccess, s.publish.list
 	c.CacheDir = cacheDir()
 	c.ImageFile = im.ReadFile
-	c.Folders, c.Secret = hostFolders(src), image.Secret
+	c.Folders, c.Secret, c.Mounted = hostFolders(src), image.Secret, image.Hidden
 	c.Extra = strings.Fields(os.Getenv(qemuVariable))
 	c.Timeout, c.StopTimeout = s.timeout.d, s.stopTimeout.d
 	c.Stdout, c.Stderr, c.Say = a.stdout, a.stderr, a.say
@@ -130,6 +130,7 @@ func (a *app) openImage(p *prepared, s *settings, src *image.Source, args []stri
 	if p.config.Record.JIT, err = lessJIT(s, m.JIT, src.Typed); err != nil {
 		return err
 	}
+	p.config.Built, p.config.BuiltJIT = true, uint64(m.JIT)
 	p.config.Record.Cwd = m.Cwd
 	if s.workdir != "" {
 		if p.config.Record.Cwd, err = p.image.Workdir(s.workdir); err != nil {
@@ -257,7 +258,7 @@ func (a *app) tellJIT(s *settings, p *image.Parts) {
 // removes what was made for it.
 func (a *app) spec(ctx context.Context, cache *image.Cache, s *settings, src *image.Source) (spec *image.BuildSpec, done func(), err error) {
 	spec = &image.BuildSpec{Source: src, Program: src.Host, Cwd: s.workdir, Copies: s.copies, Libs: s.libs, Exact: s.exact,
-		JIT: int64(s.jit), NoJIT: s.noJIT, Tmpfs: image.MergeTmpfs(nil, s.tmpfs), Overlay: s.overlay}
+		JIT: int64(s.jit), NoJIT: s.noJIT, Tmpfs: image.MergeTmpfs(nil, s.tmpfs), Overlay: s.overlay, Locales: image.Locales(s.env)}
 	for _, e := range s.env {
 		if path, ok := strings.CutPrefix(e, "LD_LIBRARY_PATH="); ok {
 			spec.LibraryPath = filepath.SplitList(path)

@@ -217,6 +217,10 @@ func TestBuildInspectRun(t *testing.T) {
 	if err := json.Unmarshal([]byte(j.stdout), &i); err != nil || i.Program != w.path("app") || len(i.EnvNames) != 1 || len(i.Files) < 10 {
 		t.Errorf("%v, %+v", err, i)
 	}
+	// What there is none of is an empty list.
+	if j := w.run(t, "inspect", "--json", "app.img").stdout; !strings.Contains(j, `"tmpfs": []`) || !strings.Contains(j, `"env_names": []`) || strings.Contains(j, `s": null`) {
+		t.Error(j[:min(len(j), 600)])
+	}
 	if strings.Contains(o.stdout+j.stdout, "hunter2") {
 		t.Error("inspect tells a secret")
 	}

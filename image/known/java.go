@@ -60,8 +60,8 @@ func java(p *Program) *Facts {
 		{Host: home + "/conf", Why: "configuration of the Java runtime"},
 		{Host: home + "/conf/security", Why: "configuration of the Java runtime"},
 	}
-	app, _ := javaApp(p.Args)
-	f.Paths = append(f.Paths, app...)
+	app, notes, _ := p.javaApp()
+	f.Paths, f.Notes = append(f.Paths, app...), notes
 	return f
 }
 

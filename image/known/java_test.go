@@ -59,11 +59,16 @@ func jar(t *testing.T, path, manifest string) {
 	}
 }
 
-// hosts are the paths of facts, made relative to a folder.
+// hosts are the paths of facts, made relative to a folder, and where they stand in the
+// machine, if that is elsewhere.
 func hosts(f *Facts, top string) []string {
 	var l []string
 	for _, p := range f.Paths {
-		l = append(l, strings.TrimPrefix(p.Host, top))
+		s := strings.TrimPrefix(p.Host, top)
+		if p.Guest != "" {
+			s += "=" + p.Guest
+		}
+		l = append(l, s)
 	}
 	return l
 }
@@ -104,6 +109,8 @@ func TestJavaApp(t *testing.T) {
 	jar(t, top+"/app/lib/c.jar", "")
 	jar(t, top+"/other/b.jar", "")
 	jar(t, top+"/mq/bin/activemq.jar", "Main-Class: org.apache.activemq.console.Main\n")
+	jar(t, top+"/app/given.jar", "")
+	t.Chdir(top + "/app")
 	app := []string{"/app/app.jar", "/app/lib/a.jar", "/app/lib/c.jar", "/other/b.jar"}
 	for _, c := range []struct {
 		args []string
@@ -115,6 +122,12 @@ func TestJavaApp(t *testing.T) {
 		{[]string{"--class-path=@/app/lib/*", "--add-opens", "java.base/java.lang=ALL-UNNAMED", "-jar", "@/other/b.jar"}, []string{"/app/lib/a.jar", "/app/lib/c.jar", "/other/b.jar"}, ""},
 		{[]string{"-jar", "@/mq/bin/activemq.jar", "start"}, []string{"/mq/bin/activemq.jar", "/mq/lib/one.jar", "/mq/lib/optional/two.jar"}, "org.apache.activemq.console.Main"},
 		{[]string{"-Dactivemq.home=@/app", "-jar", "@/mq/bin/activemq.jar", "start"}, []string{"/mq/bin/activemq.jar", "/app/lib/a.jar", "/app/lib/c.jar"}, "org.apache.activemq.console.Main"},
+		// Relative to the folder here, and to the working folder there.
+		{[]string{"-jar", "app.jar"}, []string{"/app/app.jar=/w/app.jar", "/app/lib/a.jar=/w/lib/a.jar", "/app/lib/c.jar=/w/lib/c.jar", "/other/b.jar=/other/b.jar"}, "org.example.Main"},
+		{[]string{"-cp", "lib/*:../classes:given.jar:.:..:none", "Main"}, []string{"/app/lib/a.jar=/w/lib/a.jar", "/app/lib/c.jar=/w/lib/c.jar", "/classes=/classes"}, ""},
+		{[]string{"-p", "*", "-m", "x"}, []string{"/app/app.jar=/w/app.jar", "/app/lib/a.jar=/w/lib/a.jar", "/app/lib/c.jar=/w/lib/c.jar", "/other/b.jar=/other/b.jar", "/app/given.jar=/w/given.jar"}, ""},
+		{[]string{"-jar", "../mq/bin/activemq.jar"}, []string{"/mq/bin/activemq.jar=/mq/bin/activemq.jar", "/mq/lib/one.jar=/mq/lib/one.jar", "/mq/lib/optional/two.jar=/mq/lib/optional/two.jar"},
+			"org.apache.activemq.console.Main"},
 		{[]string{"-jar"}, nil, ""},
 		{[]string{"-cp"}, nil, ""},
 		{nil, nil, ""},
@@ -123,20 +136,14 @@ func TestJavaApp(t *testing.T) {
 		for _, a := range c.args {
 			args = append(args, strings.ReplaceAll(a, "@", top))
 		}
-		paths, main := javaApp(args)
+		p := &Program{Args: args, Cwd: "/w", Has: func(p string) bool { return p == "/w/given.jar" }}
+		paths, notes, main := p.javaApp()
+		if want := strings.Contains(strings.Join(args, " "), ":.:"); len(notes) == 2 != want {
+			t.Errorf("%v: %v", c.args, notes)
+		}
 		if got := hosts(&Facts{Paths: paths}, top); !reflect.DeepEqual(got, c.want) || main != c.main {
 			t.Errorf("%v: %v %q, expected %v %q", c.args, got, main, c.want, c.main)
 		}
-	}
-}
-
-// TestJavaActiveMQRelative shows that a jar file that cannot be packed brings nothing in.
-func TestJavaActiveMQRelative(t *testing.T) {
-	top := tree(t, nil)
-	jar(t, top+"/activemq.jar", "Main-Class: org.apache.activemq.console.Main\n")
-	t.Chdir(top)
-	if paths, main := javaApp([]string{"-jar", "activemq.jar"}); paths != nil || main != "" {
-		t.Errorf("%v %q", paths, main)
 	}
 }
 

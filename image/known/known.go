@@ -12,6 +12,7 @@ package known
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -27,6 +28,14 @@ type Program struct {
 	// or else the host's at the same path. nil if there is none; Read may be nil.
 	Read    func(path string) []byte
 	Closure *dynlink.Closure
+
+	// At is the absolute path by which it is called on the host, links not followed.
+	At string
+	// Cwd is its working folder in the machine, "" for the root.
+	Cwd string
+	// Has reports whether the user gives a file or folder at a path of the machine, and
+	// Hidden whether nothing that is packed there would be seen. Both may be nil.
+	Has, Hidden func(path string) bool
 }
 
 // Name is the file's name.
@@ -70,15 +79,55 @@ func (p *Program) flag(name string) bool {
 	return false
 }
 
-// Path is a file or folder of the host that the program reads. It stands at the
-// same place in the machine.
+// hides reports whether the machine has another file system at a path.
+func (p *Program) hides(path string) bool { return p.Hidden != nil && p.Hidden(path) }
+
+// argument is the file or folder that an argument names: where it is on the host, where
+// whoever typed it is in a folder, and where the program will look for it. ok is false
+// if there is none on the host, or the user has given what will be there.
+func (p *Program) argument(arg string) (host, guest string, ok bool) {
+	host, err := filepath.Abs(arg)
+	if err != nil || arg == "" || !exists(host) {
+		return "", "", false
+	}
+	if guest = path.Clean(arg); !path.IsAbs(arg) {
+		guest = path.Join("/", p.Cwd, arg)
+	}
+	return host, guest, p.Has == nil || !p.Has(guest)
+}
+
+// named is a path that an argument names.
+func named(host, guest, why string) Path {
+	if guest == host {
+		guest = ""
+	}
+	return Path{Host: host, Guest: guest, Why: why, Named: true}
+}
+
+// script is the file of a script that an argument names, if it is one.
+func (p *Program) script(arg string) []Path {
+	host, guest, ok := p.argument(arg)
+	if info, err := os.Stat(host); !ok || err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	return []Path{named(host, guest, "the script that its arguments name")}
+}
+
+// Path is a file or folder of the host that the program reads.
 type Path struct {
 	Host string
-	Why  string
+	// Guest is where it stands in the machine, "" for the same place.
+	Guest string
+	Why   string
+	// Named is set for what an argument names.
+	Named bool
 	// Skip leaves out files and folders of a folder, by their path in it; nil
 	// leaves out nothing.
 	Skip func(rel string, dir bool) bool
 }
+
+// Link is a symbolic link of the machine.
+type Link struct{ Path, Target string }
 
 // Level says how much a note matters.
 type Level int
@@ -105,6 +154,9 @@ type Facts struct {
 	Paths []Path
 	Libs  []string // names of libraries that it loads with dlopen
 	Env   []string // NAME=value that it needs; the user's come before
+	Links []Link   // made where nothing else stands
+	Tmpfs []string // folders that it writes to, which have to be in memory
+	Argv0 string   // what it has to be called as, "" if that does not matter
 	JIT   int64    // bytes of memory that must be able to become executable
 	Notes []Note
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
+	"strings"
 )
 
 var (
@@ -12,50 +14,116 @@ var (
 )
 
 // python knows CPython 3: its standard library, found as the interpreter does by the
-// landmark os.py (Python's documentation, "sys.prefix"), but for tests and tools.
+// landmark os.py (Python's documentation, "sys.prefix"), but for tests and tools; the
+// packages of a venv that it is called in; and the script that its arguments name.
 // Other modules are the owner's to add.
 func python(p *Program) *Facts {
 	if !pythonName.MatchString(p.Name()) {
 		return nil
 	}
-	prefix := filepath.Dir(filepath.Dir(p.Path))
-	var libs []string
-	if name := p.Name(); pythonLib.MatchString(name) {
-		libs = []string{filepath.Join(prefix, "lib", name)}
-	} else {
-		libs, _ = filepath.Glob(filepath.Join(prefix, "lib", "python3.*"))
+	v := venvOf(p.At)
+	prefixes := []string{filepath.Dir(filepath.Dir(p.Path))}
+	if v != nil && v.home != "" {
+		prefixes = []string{filepath.Dir(v.home), prefixes[0]}
 	}
-	for _, lib := range libs {
-		base := filepath.Base(lib)
-		if info, err := os.Stat(filepath.Join(lib, "os.py")); err != nil || !info.Mode().IsRegular() || !pythonLib.MatchString(base) {
-			continue
+	for _, prefix := range prefixes {
+		var libs []string
+		if name := p.Name(); pythonLib.MatchString(name) {
+			libs = []string{filepath.Join(prefix, "lib", name)}
+		} else if v != nil && pythonLib.MatchString(v.version) {
+			libs = []string{filepath.Join(prefix, "lib", v.version)}
+		} else {
+			libs, _ = filepath.Glob(filepath.Join(prefix, "lib", "python3.*"))
 		}
-		f := &Facts{Name: "Python " + base[len("python"):]}
-		f.Paths = append(f.Paths, Path{Host: lib, Why: "the standard library", Skip: pythonSkip})
-		for _, x := range []Path{
-			{Host: opensslConf, Why: "configuration of OpenSSL"}, {Host: "/etc/ssl/certs/ca-certificates.crt", Why: "CA certificates"}, {Host: "/usr/lib/ssl/cert.pem", Why: "CA certificates"},
-			{Host: "/etc/mime.types", Why: "types of files"}, {Host: "/usr/lib/locale/C.utf8", Why: "the locale C.UTF-8"},
-		} {
-			if exists(x.Host) {
-				f.Paths = append(f.Paths, x)
+		for _, lib := range libs {
+			if info, err := os.Stat(filepath.Join(lib, "os.py")); err == nil && info.Mode().IsRegular() && pythonLib.MatchString(filepath.Base(lib)) {
+				return p.pythonFacts(prefix, lib, v)
 			}
 		}
-		f.Env = []string{"LANG=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1"}
-		f.Notes = append(f.Notes,
-			Note{Level: Info, Text: "python: modules that are not of the standard library (dist-packages, site-packages, a venv) are added with --dir; skerry trace finds them"},
-			Note{Level: Info, Point: "single process", Text: "python: os.fork, subprocess and multiprocessing's processes fail with PermissionError; threads and asyncio work"})
-		return f
 	}
 	return nil
 }
 
-// pythonSkip leaves out tests, documents, tools with windows, what builds extensions,
-// and compiled modules: those name the time of their source, and files of an image
-// have none, so the interpreter would not take them.
+// pythonFacts are those of the Python whose standard library is lib.
+func (p *Program) pythonFacts(prefix, lib string, v *venv) *Facts {
+	base := filepath.Base(lib)
+	minor := pythonMinor(base)
+	f := &Facts{Name: "Python " + base[len("python"):]}
+	f.Paths = append(f.Paths, Path{Host: lib, Why: "the standard library", Skip: func(rel string, dir bool) bool {
+		return pythonSkip(rel, dir) || !dir && pycSkip(lib, rel, minor)
+	}})
+	for _, x := range []Path{
+		{Host: opensslConf, Why: "configuration of OpenSSL"}, {Host: "/etc/ssl/certs/ca-certificates.crt", Why: "CA certificates"}, {Host: "/usr/lib/ssl/cert.pem", Why: "CA certificates"},
+		{Host: "/etc/mime.types", Why: "types of files"}, {Host: "/usr/lib/locale/C.utf8", Why: "the locale C.UTF-8"},
+	} {
+		if exists(x.Host) {
+			f.Paths = append(f.Paths, x)
+		}
+	}
+	f.Env = []string{"LANG=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1"}
+	switch {
+	case v == nil:
+		f.Notes = append(f.Notes, Note{Level: Info,
+			Text: "python: modules that are not of the standard library (dist-packages, site-packages) are added with --dir, or with a venv whose bin/python is run; skerry trace finds them"})
+	case p.hides(v.dir):
+		f.Notes = append(f.Notes, Note{Level: Warn,
+			Text: "python: the venv " + v.dir + " is not seen in a machine, which mounts a file system of its own there: make it in another folder"})
+	default:
+		f.Notes = append(f.Notes, Note{Level: Info, Text: "python: it runs in the venv " + v.dir + ", whose packages are packed"})
+		f.Argv0 = p.At // by which it finds the venv, and a relative path would not lead there
+		v.add(f, prefix, base, minor)
+	}
+	f.Paths = append(f.Paths, p.script(pythonScript(p.Args))...)
+	f.Notes = append(f.Notes,
+		Note{Level: Info, Point: "single process", Text: "python: os.fork, subprocess and multiprocessing's processes fail with PermissionError; threads and asyncio work"})
+	return f
+}
+
+// pythonMinor is the 11 of "python3.11".
+func pythonMinor(name string) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(name, "python3."))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// pythonScript is the script in Python's arguments, "" if there is none: what is
+// neither an option nor the value of one, unless -c or -m say what to run (Python's
+// documentation, "Command line").
+func pythonScript(args []string) string {
+	for i := 0; i < len(args); i++ {
+		a := args[i]
+		switch {
+		case a == "--check-hash-based-pycs":
+			i++
+		case strings.HasPrefix(a, "--"):
+		case a == "-":
+			return ""
+		case strings.HasPrefix(a, "-"):
+			// Letters may stand together; what follows the first that takes a value is
+			// the value.
+			if at := strings.IndexAny(a, "cmWX"); at > 0 {
+				if a[at] == 'c' || a[at] == 'm' {
+					return ""
+				}
+				if at == len(a)-1 {
+					i++
+				}
+			}
+		default:
+			return a
+		}
+	}
+	return ""
+}
+
+// pythonSkip leaves out tests, documents, tools with windows, and what builds
+// extensions.
 func pythonSkip(rel string, dir bool) bool {
 	if dir {
 		switch filepath.Base(rel) {
-		case "test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "__pycache__", "site-packages", "dist-packages", "pydoc_data", "venv":
+		case "test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "site-packages", "dist-packages", "pydoc_data", "venv":
 			return true
 		}
 		return regexp.MustCompile(`^config-3\.`).MatchString(filepath.Base(rel))

@@ -40,8 +40,9 @@ func TestNotes(t *testing.T) {
 		{"/usr/bin/redis-server", "", "--daemonize|yes|--bind|0.0.0.0|--save|", "Redis", []string{"daemonize"}},
 		{"/usr/bin/redis-server", "", "/etc/redis.conf", "Redis", []string{"BGREWRITEAOF", "working folder"}},
 		{"/usr/bin/redis-server", "", "/etc/redis.conf|--appendonly|no", "Redis", nil},
-		{"/usr/sbin/nginx", "", "", "nginx", []string{"workers", "error_log /var/log/nginx/error.log"}},
-		{"/usr/sbin/nginx", "", "-g|master_process off; daemon off;", "nginx", []string{"error_log /var/log/nginx/error.log"}},
+		{"/usr/sbin/nginx", "", "", "nginx", []string{"workers"}},
+		{"/usr/sbin/nginx", "", "-g|master_process off; daemon off;", "nginx", nil},
+		{"/usr/sbin/nginx", "", "-g|master_process off; daemon off; pid /srv/nginx.pid;", "nginx", []string{"pid /srv/nginx.pid cannot be written"}},
 		{"/usr/sbin/nginx", "", "-c|/srv/nginx.conf", "nginx", nil},
 		{"/usr/sbin/nginx", "", "-c|/srv/commented.conf", "nginx", []string{"workers"}},
 		{"/usr/sbin/nginx", "", "-c|/srv/commented.conf|-g|master_process  off;", "nginx", nil},
@@ -144,5 +145,41 @@ func TestPHP(t *testing.T) {
 	}
 	if v := (&Program{Args: []string{"-n"}}).phpSetting("pcre.jit", []string{dir + "/*.ini"}); v != "0" {
 		t.Errorf("pcre.jit is %q", v)
+	}
+}
+
+// TestNginxPlaces: where nginx writes, by its configuration and what that includes.
+func TestNginxPlaces(t *testing.T) {
+	top := tree(t, map[string]string{"site/index.html": "", "other/x": "", "given/x": "", "conf/sites/a": "", "conf/sites/b": "", "conf/loop.conf": ""})
+	at := func(s string) string { return strings.ReplaceAll(s, "@", top) }
+	files := map[string]string{}
+	for name, text := range map[string]string{
+		"@/conf/nginx.conf": "master_process off; daemon off; # include none;\nerror_log /var/log/e.log warn;\nhttp { access_log /var/log/a.log combined buffer=4k; include sites/*; include @/conf/loop.conf;\ninclude given.conf; }",
+		"@/conf/sites/a":    "server { root @/site; access_log /var/log/./a.log; location /x { alias @/none/; access_log /var/log/$host.log; } }",
+		"@/conf/sites/b":    "server { root @/site/; location / { root @/given; } location /y { alias @/other/; error_log /run/e; } client_body_temp_path /tmp/b; }",
+		"@/conf/loop.conf":  "include loop.conf;",
+		"@/conf/given.conf": "error_log /srv/given.log;",
+	} {
+		files[at(name)] = at(text)
+	}
+	p := &Program{Path: "/usr/sbin/nginx", Args: []string{"-c", top + "/conf/nginx.conf"}, Closure: &dynlink.Closure{}, Read: func(path string) []byte { return []byte(files[path]) },
+		Has: func(p string) bool { return p == top+"/given" }}
+	f := Lookup(p)
+	if want := []Link{{"/var/log/e.log", "/dev/stderr"}, {"/var/log/a.log", "/dev/stdout"}, {"/srv/given.log", "/dev/stderr"}}; !slices.Equal(f.Links, want) || f.Tmpfs != nil {
+		t.Errorf("%v %v, expected %v", f.Links, f.Tmpfs, want)
+	}
+	got := notes(f)
+	want := []string{"access_log /var/log/$host.log cannot be written", at("root @/site is not packed: add --dir @/site:@/site"), at("alias @/other is not packed")}
+	if len(got) != len(want) {
+		t.Fatalf("%q", got)
+	}
+	for i := range got {
+		if !strings.Contains(got[i], want[i]) {
+			t.Errorf("%q, expected %q", got[i], want[i])
+		}
+	}
+	p.Args = []string{"-c", top + "/conf/given.conf"}
+	if f = Lookup(p); (len(f.Tmpfs) == 1) != exists(nginxTemp) {
+		t.Errorf("%v", f.Tmpfs)
 	}
 }

@@ -189,8 +189,9 @@ int main(int argc, char **argv)
 		return 3;
 	}
 	if (!strcmp(what, "calls")) {
-		syscall(SYS_io_uring_setup, 8, NULL);
-		syscall(SYS_io_uring_setup, 8, NULL);
+		syscall(SYS_io_uring_setup, 8, NULL); // as libraries probe
+		syscall(SYS_io_setup, 8, NULL);
+		syscall(SYS_io_setup, 8, NULL);
 		syscall(SYS_fork);
 		return 3;
 	}
