@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -93,47 +94,90 @@ func host(ctx context.Context) machine {
 	return m
 }
 
-// markdown is docs/RESULTS.md.
-func (r *report) markdown(m machine) string {
+// rowMark begins the line of a page that is its row in RESULTS.md.
+const rowMark = "<!-- row: "
+
+// markdown is the page of a group.
+func (o *outcome) markdown(m machine, commit string) string {
 	var b strings.Builder
 	line := func(format string, v ...any) { fmt.Fprintf(&b, format+"\n", v...) }
-	line("# Test results\n")
-	line("Written by `make test-all`; do not edit. %s, %s.\n", r.begin.UTC().Format("2006-01-02"), time.Since(r.begin).Round(time.Minute))
+	word := "ok"
+	if !o.ok {
+		word = "**failed**"
+	}
+	begin := o.begin.UTC().Format("2006-01-02")
+	line("# Test results: %s\n", o.group.name)
+	line(rowMark+"| [%s](results/%s.md) | %s | %d | %d | %d | %v | %s | %s | -->\n", cell(o.group.name), o.group.page, word,
+		o.count("pass"), o.count("fail"), o.count("skip"), o.elapsed.Round(time.Second), begin, commit)
+	line("Written by `make test-all`; do not edit.\n")
 	line("| | |\n|---|---|")
-	for _, row := range [][2]string{{"host", m.cpus}, {"system", m.system}, {"QEMU", strings.TrimSpace(m.qemu)}, {"accelerator", m.accel}, {"Go", m.goVersion}} {
+	for _, row := range [][2]string{{"result", word}, {"passed, failed, skipped", fmt.Sprintf("%d, %d, %d", o.count("pass"), o.count("fail"), o.count("skip"))},
+		{"date", begin}, {"time", o.elapsed.Round(time.Second).String()}, {"commit", commit},
+		{"host", m.cpus}, {"system", m.system}, {"QEMU", strings.TrimSpace(m.qemu)}, {"accelerator", m.accel}, {"Go", m.goVersion}} {
 		line("| %s | %s |", row[0], cell(row[1]))
 	}
-	line("\n## Groups\n")
-	line("| group | result | passed | failed | skipped | time |\n|---|---|---|---|---|---|")
-	for _, o := range r.groups {
-		word := "ok"
-		if !o.ok {
-			word = "**failed**"
-		}
-		line("| %s | %s | %d | %d | %d | %v |", cell(o.group.name), word, o.count("pass"), o.count("fail"), o.count("skip"), o.elapsed.Round(time.Second))
-	}
-	for _, o := range r.groups {
-		if o.group.dir == "test" && o.group.json {
-			r.machines(&b, o)
+	if o.group.dir == "test" {
+		o.machines(&b)
+	} else if len(o.group.more) > 0 {
+		line("\n## Targets\n\n| target | result | time |\n|---|---|---|")
+		for _, t := range o.results {
+			line("| %s %s | %s | %v |", t.pkg, t.test, verdict(t.action), t.elapsed.Round(100*time.Millisecond))
 		}
 	}
 	line("\n## Skipped and failed\n")
 	line("| test | result | why |\n|---|---|---|")
-	for _, o := range r.groups {
-		for _, t := range o.results {
-			switch t.action {
-			case "skip":
-				line("| %s %s | skipped | %s |", t.pkg, t.test, cell(t.reason()))
-			case "fail":
-				line("| %s %s | **failed** | |", t.pkg, t.test)
-			}
+	for _, t := range o.results {
+		switch t.action {
+		case "skip":
+			line("| %s %s | skipped | %s |", t.pkg, t.test, cell(t.reason()))
+		case "fail":
+			line("| %s %s | **failed** | |", t.pkg, t.test)
 		}
 	}
-	line("\n## Not run at all\n")
-	for _, s := range notRun(m) {
-		line("* %s", s)
+	if o.group.dir == "test" {
+		line("\n## Not run at all\n")
+		for _, s := range notRun(m) {
+			line("* %s", s)
+		}
 	}
 	return b.String()
+}
+
+// writePage writes the page of a group, and RESULTS.md, which lists all pages.
+func writePage(folder string, o *outcome, m machine, commit string) error {
+	pages := filepath.Join(folder, "results")
+	if err := os.MkdirAll(pages, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(pages, o.group.page+".md"), []byte(o.markdown(m, commit)), 0o644); err != nil {
+		return err
+	}
+	list, err := filepath.Glob(filepath.Join(pages, "*.md"))
+	if err != nil {
+		return err
+	}
+	slices.Sort(list)
+	var b strings.Builder
+	b.WriteString("# Test results\n\nWritten by `make test-all`; do not edit. Each group is a run of its own: `scripts/test --all GROUP` runs one again.\n\n" +
+		"| group | result | passed | failed | skipped | time | date | commit |\n|---|---|---|---|---|---|---|---|\n")
+	for _, page := range list {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			return err
+		}
+		_, row, ok := strings.Cut(string(text), rowMark)
+		row, _, end := strings.Cut(row, " -->")
+		if !ok || !end {
+			return fmt.Errorf("%s: has no line that begins with %s", page, rowMark)
+		}
+		b.WriteString(row + "\n")
+	}
+	name := filepath.Join(folder, "RESULTS.md")
+	if err := os.WriteFile(name, []byte(b.String()), 0o644); err != nil {
+		return err
+	}
+	fmt.Println("wrote", filepath.Join(pages, o.group.page+".md"), "and", name)
+	return nil
 }
 
 // notRun is what no test here can show, and why.
@@ -153,8 +197,8 @@ var (
 	stdlibCount = regexp.MustCompile(`passed (\d+), on the list (\d+), not passed on the host either (\d+)`)
 )
 
-// machines writes program × machine × CPUs, and Go's own tests.
-func (r *report) machines(b *strings.Builder, o *outcome) {
+// machines writes program × machine × CPUs, Go's own tests, and all others.
+func (o *outcome) machines(b *strings.Builder) {
 	var names []string
 	cells := map[string]map[string][]string{}
 	var packages, others []result
@@ -164,15 +208,17 @@ func (r *report) machines(b *strings.Builder, o *outcome) {
 				cells[f[1]] = map[string][]string{}
 				names = append(names, f[1])
 			}
-			cells[f[1]][f[2]] = append(cells[f[1]][f[2]], f[3]+" "+word(t.action))
+			cells[f[1]][f[2]] = append(cells[f[1]][f[2]], f[3]+" "+verdict(t.action))
 		} else if stdlibTest.MatchString(t.test) {
 			packages = append(packages, t)
-		} else if !strings.Contains(t.test, "/") {
+		} else if !strings.Contains(t.test, "/") || o.group.page != "programs" {
 			others = append(others, t)
 		}
 	}
 	slices.Sort(names)
-	fmt.Fprint(b, "\n## Programs in machines\n\nThe number of CPUs with the result: what the program printed and how it ended was as on Linux.\n\n| program | microvm | q35 |\n|---|---|---|\n")
+	if len(names) > 0 {
+		fmt.Fprint(b, "\n## Programs in machines\n\nThe number of CPUs with the result: what the program printed and how it ended was as on Linux.\n\n| program | microvm | q35 |\n|---|---|---|\n")
+	}
 	for _, n := range names {
 		row := cells[n]
 		for _, l := range row {
@@ -180,21 +226,23 @@ func (r *report) machines(b *strings.Builder, o *outcome) {
 		}
 		fmt.Fprintf(b, "| %s | %s | %s |\n", cell(n), strings.Join(row["microvm"], ", "), strings.Join(row["q35"], ", "))
 	}
-	fmt.Fprint(b, "\n## Go's own tests in machines\n\nWith -test.short, 2 CPUs; test/stdlib/expected.txt gives the reason for each test on the list.\n\n| package | result | passed | on the list | not passed on the host either | time |\n|---|---|---|---|---|---|\n")
+	if len(packages) > 0 {
+		fmt.Fprint(b, "\n## Go's own tests in machines\n\nWith -test.short, 2 CPUs; test/stdlib/expected.txt gives the reason for each test on the list.\n\n| package | result | passed | on the list | not passed on the host either | time |\n|---|---|---|---|---|---|\n")
+	}
 	for _, t := range packages {
 		f := stdlibCount.FindStringSubmatch(t.output)
 		if f == nil {
 			f = make([]string, 4)
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %v |\n", stdlibTest.FindStringSubmatch(t.test)[1], word(t.action), f[1], f[2], f[3], t.elapsed.Round(time.Second))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %v |\n", stdlibTest.FindStringSubmatch(t.test)[1], verdict(t.action), f[1], f[2], f[3], t.elapsed.Round(time.Second))
 	}
-	fmt.Fprint(b, "\n## Other tests\n\n| test | result | time |\n|---|---|---|\n")
+	fmt.Fprint(b, "\n## Tests\n\n| test | result | time |\n|---|---|---|\n")
 	for _, t := range others {
-		fmt.Fprintf(b, "| %s %s | %s | %v |\n", t.pkg, t.test, word(t.action), t.elapsed.Round(100*time.Millisecond))
+		fmt.Fprintf(b, "| %s %s | %s | %v |\n", t.pkg, t.test, verdict(t.action), t.elapsed.Round(100*time.Millisecond))
 	}
 }
 
-func word(action string) string {
+func verdict(action string) string {
 	switch action {
 	case "pass":
 		return "ok"

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // sample is the output of go test -json, shortened, with a broken package and
@@ -37,7 +38,7 @@ not json
 `
 
 func TestEvents(t *testing.T) {
-	o := &outcome{group: &group{name: "boot tests", dir: "test", json: true}}
+	o := &outcome{group: &group{name: "programs in machines", page: "programs", dir: "test", json: true}}
 	var out strings.Builder
 	o.read(strings.NewReader(sample), &out)
 	for action, want := range map[string]int{"pass": 3, "fail": 2, "skip": 1} {
@@ -60,7 +61,7 @@ func TestEvents(t *testing.T) {
 	if !strings.Contains(text.String(), "skipped  skerry/test TestTap: changes the host | run with -tap\n") || !strings.Contains(text.String(), "FAILED, ") {
 		t.Error(text.String())
 	}
-	page := r.markdown(machine{accel: "TCG (no KVM)"})
+	page := o.markdown(machine{accel: "TCG (no KVM)"}, "abc")
 	for _, s := range []string{
 		"| hello/musl | 1 ok, 8 **FAIL** | 2 ok |\n",
 		"| sync | ok | 30 | 2 | 1 | 12s |\n",
@@ -71,11 +72,68 @@ func TestEvents(t *testing.T) {
 			t.Errorf("not on the page: %s\n%s", s, page)
 		}
 	}
+	// A second group does not touch the first one's page; RESULTS.md has a row for each.
+	dir := t.TempDir()
+	if err := writePage(dir, o, machine{}, "abc"); err != nil {
+		t.Fatal(err)
+	}
+	if err := writePage(dir, &outcome{group: &group{name: "soak", page: "soak", dir: "test"}, ok: true, elapsed: 20 * time.Minute}, machine{}, "def with changes"); err != nil {
+		t.Fatal(err)
+	}
+	list, err := os.ReadFile(filepath.Join(dir, "RESULTS.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{
+		"| [programs in machines](results/programs.md) | **failed** | 3 | 2 | 1 | 0s | 0001-01-01 | abc |\n",
+		"| [soak](results/soak.md) | ok | 0 | 0 | 0 | 20m0s | 0001-01-01 | def with changes |\n",
+	} {
+		if !strings.Contains(string(list), s) {
+			t.Errorf("not in RESULTS.md: %s\n%s", s, list)
+		}
+	}
 	if r.ok() {
 		t.Error("a failed group is no success")
 	}
 	if (&report{}).ok() {
 		t.Error("nothing was run, and that is no success")
+	}
+}
+
+// TestGroups: what -all runs is each boot test once, and groups can be chosen.
+func TestGroups(t *testing.T) {
+	list, err := groups(true, "1s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pages []string
+	for _, g := range list {
+		if g.page != "" {
+			pages = append(pages, g.page)
+		}
+	}
+	if want := []string{"programs", "go", "stress", "soak", "race", "fuzz"}; !slices.Equal(pages, want) {
+		t.Errorf("groups %v, expected %v", pages, want)
+	}
+	var skipped string
+	for _, g := range list {
+		if i := slices.Index(g.args, "-skip"); i > 0 {
+			skipped = g.args[i+1]
+		}
+	}
+	for _, l := range long {
+		if !strings.Contains(skipped, l.test) {
+			t.Errorf("%s is run twice: %s", l.test, skipped)
+		}
+	}
+	chosen, err := choose(list, []string{"soak", "fuzz"})
+	if err != nil || len(chosen) != 2 || chosen[0].page != "soak" || chosen[1].page != "fuzz" {
+		t.Errorf("%v, %v", chosen, err)
+	}
+	for _, n := range []string{"", "vet", "none"} {
+		if _, err := choose(list, []string{n}); err == nil {
+			t.Errorf("%q was chosen", n)
+		}
 	}
 }
 
