@@ -129,8 +129,11 @@ func TestBackToBack(t *testing.T) {
 			bulk(t, s, c, 1<<20)
 			c, s = dial(t, a, b, header.IPv6ProtocolNumber, Address(netip.MustParseAddr("fd00::2")))
 			bulk(t, c, s, 4<<20)
-			if n := a.IP.Stats().TCP.Retransmits.Value(); n > 20 {
-				t.Errorf("%d retransmissions without loss", n)
+			// A busy host delays answers beyond a timeout now and then; a frame that is
+			// lost for what is in it would be one of many.
+			n, sent := a.IP.Stats().TCP.Retransmits.Value(), a.IP.Stats().TCP.SegmentsSent.Value()
+			if n > max(20, sent/50) {
+				t.Errorf("%d retransmissions without loss, of %d segments", n, sent)
 			}
 		})
 	}
