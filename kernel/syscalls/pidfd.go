@@ -1,6 +1,8 @@
 package syscalls
 
 import (
+	"strconv"
+
 	"skerry/kernel/abi"
 	"skerry/kernel/task"
 )
@@ -10,7 +12,7 @@ import (
 
 var pidfdCalls = []entry{
 	{abi.SYS_PIDFD_OPEN, sysPidfdOpen, "of the program and its threads: there is no other process"},
-	{abi.SYS_PIDFD_SEND_SIGNAL, sysPidfdSendSignal, "takes no directory of /proc for a pidfd"},
+	{abi.SYS_PIDFD_SEND_SIGNAL, sysPidfdSendSignal, ""},
 	{abi.SYS_PIDFD_GETFD, sysPidfdGetfd, ""},
 }
 
@@ -48,12 +50,31 @@ func pidFD(t *task.Thread, fd uintptr) (*task.Thread, abi.Errno) {
 	return o, abi.OK
 }
 
+// signalFD is pidFD, and takes the program's directory of /proc for one, as the first
+// kernels with pidfd_send_signal(2) did for want of pidfds.
+func signalFD(t *task.Thread, fd uintptr) (*task.Thread, abi.Errno) {
+	o, e := pidFD(t, fd)
+	if e != abi.EBADF {
+		return o, e
+	}
+	d, e := get(t, fd)
+	if e != abi.OK {
+		return nil, e
+	}
+	defer d.Unref()
+	own, e := t.Proc.FS.Lookup("/proc/" + strconv.Itoa(pid))
+	if e != abi.OK || own.Inode() != d.Inode() {
+		return nil, abi.EBADF
+	}
+	return nil, abi.OK
+}
+
 func sysPidfdSendSignal(t *task.Thread, fd, sig, addr, flags, _, _ uintptr) (uintptr, abi.Errno) {
 	f := uint32(flags)
 	if f&^(abi.PIDFD_SIGNAL_THREAD|abi.PIDFD_SIGNAL_THREAD_GROUP|abi.PIDFD_SIGNAL_PROCESS_GROUP) != 0 || f&(f-1) != 0 {
 		return 0, abi.EINVAL
 	}
-	o, e := pidFD(t, fd)
+	o, e := signalFD(t, fd)
 	if e != abi.OK {
 		return 0, e
 	}

@@ -47,6 +47,7 @@ type group struct {
 // long are the boot tests that are groups of their own.
 var long = []struct{ page, name, test string }{
 	{"go", "Go's own tests in machines", "TestStdlib"},
+	{"cpython", "CPython's own tests in machines", "TestCPython"},
 	{"stress", "stress-ng in machines", "TestStress"},
 	{"soak", "soak", "TestSoak"},
 }

@@ -193,8 +193,8 @@ func notRun(m machine) (list []string) {
 
 var (
 	machineTest = regexp.MustCompile(`^Test(?:Machines|Servers)/(.+)/(microvm|q35)/([0-9]+)$`)
-	stdlibTest  = regexp.MustCompile(`^TestStdlib/(.+)$`)
-	stdlibCount = regexp.MustCompile(`passed (\d+), on the list (\d+), not passed on the host either (\d+)`)
+	stdlibTest  = regexp.MustCompile(`^Test(?:Stdlib|CPython)/(.+)$`)
+	stdlibCount = regexp.MustCompile(`passed (\d+), on the list (\d+), not passed on (?:the host|Linux) either (\d+)`)
 )
 
 // machines writes program × machine × CPUs, Go's own tests, and all others.
@@ -227,7 +227,7 @@ func (o *outcome) machines(b *strings.Builder) {
 		fmt.Fprintf(b, "| %s | %s | %s |\n", cell(n), strings.Join(row["microvm"], ", "), strings.Join(row["q35"], ", "))
 	}
 	if len(packages) > 0 {
-		fmt.Fprint(b, "\n## Go's own tests in machines\n\nWith -test.short, 2 CPUs; test/stdlib/expected.txt gives the reason for each test on the list.\n\n| package | result | passed | on the list | not passed on the host either | time |\n|---|---|---|---|---|---|\n")
+		fmt.Fprint(b, "\n## Tests of others\n\nOn 2 CPUs, Go's with -test.short. What is on the list (expected.txt in test/stdlib and test/cpython) does not pass for a reason that stands there.\n\n| package | result | passed | on the list | not passed on Linux either | time |\n|---|---|---|---|---|---|\n")
 	}
 	for _, t := range packages {
 		f := stdlibCount.FindStringSubmatch(t.output)

@@ -153,6 +153,31 @@ static void of_threads(void)
 	close(fd);
 }
 
-static const struct t_case cases[] = {{"opens", opens}, {"signals", signals}, {"descriptors", descriptors}, {"threads", of_threads}};
+// The first kernels with pidfd_send_signal took directories of /proc; they all do.
+static void directories(void)
+{
+	char path[64];
+	struct sigaction a = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
+	sigaction(SIGUSR1, &a, NULL);
+	snprintf(path, sizeof path, "/proc/%d", getpid());
+	const char *paths[] = {path, "/proc/self", "/proc", "/proc/self/task", "/proc/self/fd", "/proc/self/stat", "/"};
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		int fd = open(paths[i], O_RDONLY);
+		got = 0;
+		long r = signal_to(fd, SIGUSR1, NULL, 0);
+		say("%s: %s, got %d code %d", i ? paths[i] : "own", result(r), (int)got, got ? (int)code : 0);
+		close(fd);
+	}
+	int fd = open(path, O_RDONLY | O_DIRECTORY);
+	SHOW(signal_to(fd, 0, NULL, 0));
+	SHOW(signal_to(fd, 99, NULL, 0));
+	SHOW(syscall(SYS_pidfd_getfd, fd, 0, 0));
+	close(fd);
+	fd = open(path, O_PATH);
+	SHOW(signal_to(fd, 0, NULL, 0));
+	close(fd);
+}
+
+static const struct t_case cases[] = {{"directories", directories}, {"opens", opens}, {"signals", signals}, {"descriptors", descriptors}, {"threads", of_threads}};
 
 T_MAIN(cases)

@@ -1,0 +1,246 @@
+package skerrytest
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"skerry/test/harness"
+)
+
+// cpythonModules are the modules of CPython's own tests that are run.
+var cpythonModules = []string{"test_asyncio", "test_socket", "test_ssl", "test_threading", "test_os", "test_signal",
+	"test_time", "test_tempfile", "test_mmap", "test_selectors", "test_select", "test_epoll"}
+
+// cpythonReasons are why a case may fail in a machine.
+var cpythonReasons = []string{
+	"starts a process",
+	"needs another user",
+	"needs a device or a part of the kernel that is not there",
+	"needs files that the image does not have",
+	"makes memory executable that was written",
+	cpythonDefect,
+}
+
+// cpythonDefect is the reason of what is to be mended; some of these pass now and then.
+const cpythonDefect = "defect (docs/ROADMAP.md)"
+
+// cpythonSuite is a folder with Python's test package as a whole. Debian has it in a
+// package of its own, which is unpacked, not installed; what it needs of the package
+// with the library is beside Python.
+func cpythonSuite(t *testing.T, b *harness.Builder) string {
+	t.Helper()
+	dir, err := b.Dir("cpython")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("/usr/bin/python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])").Output()
+	if err != nil {
+		t.Skipf("no Python here: %v", err)
+	}
+	version := strings.TrimSpace(string(out))
+	suite := filepath.Join(dir, version)
+	if _, err := os.Stat(filepath.Join(suite, "test", "test_socket.py")); err == nil {
+		return suite
+	}
+	pkg := "libpython" + version + "-testsuite"
+	work, err := os.MkdirTemp(dir, "new-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(work)
+	script := `set -e
+cd "$1"
+apt-get download -q "$2"
+dpkg -x "$2"_*.deb x
+mkdir suite
+cp -a "/usr/lib/python$3/test" suite/
+cp -a "x/usr/lib/python$3/test/." suite/test/
+find suite -name __pycache__ -prune -exec rm -rf {} +
+chmod -R a+rX suite`
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, "sh", "-c", script, "sh", work, pkg, version).CombinedOutput(); err != nil {
+		t.Skipf("Debian's package %s cannot be had: %v: %s", pkg, err, tail(out, 300))
+	}
+	if err := os.Rename(filepath.Join(work, "suite"), suite); err != nil && !errors.Is(err, fs.ErrExist) {
+		t.Fatal(err)
+	}
+	return suite
+}
+
+// cpythonCases reads what cases.py printed: verdict and reason by name.
+func cpythonCases(module, text string) (cases map[string][2]string, ended bool) {
+	cases = map[string][2]string{}
+	for line := range strings.Lines(text) {
+		f := strings.SplitN(strings.TrimSpace(line), " ", 4)
+		switch {
+		case len(f) >= 3 && f[0] == "CASE":
+			why := ""
+			if len(f) == 4 {
+				why = f[3]
+			}
+			cases[strings.TrimPrefix(f[1], "test.")] = [2]string{f[2], why}
+		case len(f) >= 2 && f[0] == "END" && f[1] == module:
+			ended = true
+		}
+	}
+	return cases, ended
+}
+
+// TestCPython runs CPython's own tests on Linux and in a machine. A case that passes on
+// Linux alone has its reason in cpython/expected.txt, or is a defect.
+func TestCPython(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
+	skerry := skerryCommand(t)
+	b, err := builder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	suite := cpythonSuite(t, b)
+	expected, err := readCPython("cpython/expected.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases, err := filepath.Abs("cpython/cases.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, module := range cpythonModules {
+		t.Run(module, func(t *testing.T) {
+			t.Parallel()
+			slot(t)
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
+			defer cancel()
+			linux := cpythonOnLinux(ctx, t, suite, cases, module)
+			cmd := exec.CommandContext(ctx, skerry, "run", "--quiet", "-m", "1G", "--cpus", "2", "--timeout", "15m", "--stop-timeout", "1s", "-w", "/tmp",
+				"--dir", suite+":/srv/suite", "--file", cases+":/srv/cases.py", "/usr/bin/python3", "/srv/cases.py", "/srv/suite", module)
+			out, _ := cmd.Output()
+			if cmd.ProcessState.ExitCode() == 120 {
+				t.Error("a kernel bug")
+			}
+			got, ended := cpythonCases(module, string(out))
+			if !ended {
+				t.Errorf("the module did not end (status %d): %s", cmd.ProcessState.ExitCode(), tail(out, 1000))
+			}
+			passed, listed, neither := 0, 0, 0
+			for _, name := range sortedKeys(got) {
+				c := got[name]
+				reason, on := expected[name]
+				l, known := linux[name]
+				switch {
+				case c[0] == "ok" && on && reason != cpythonDefect:
+					t.Errorf("%s passes: take it off the list (%s)", name, reason)
+				case c[0] == "ok":
+					passed++
+				case on:
+					listed++
+				case known && l[0] != "ok":
+					neither++
+				default:
+					t.Errorf("%s: %s: %s", name, c[0], c[1])
+				}
+			}
+			for name, l := range linux {
+				if _, ok := got[name]; !ok && l[0] == "ok" {
+					t.Errorf("%s was not run", name)
+				}
+			}
+			for name := range expected {
+				if _, ok := got[name]; !ok && strings.HasPrefix(name, module+".") && ended {
+					t.Errorf("%s is on the list, and there is no such case", name)
+				}
+			}
+			t.Logf("passed %d, on the list %d, not passed on Linux either %d", passed, listed, neither)
+		})
+	}
+}
+
+// cpythonOnLinux runs a module on this host, as a user without rights.
+func cpythonOnLinux(ctx context.Context, t *testing.T, suite, cases, module string) map[string][2]string {
+	t.Helper()
+	// A few cases wait for ever for processes that others here may have taken; what is
+	// not known then counts as passed.
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	tmp, err := os.MkdirTemp("", "skerry-cpython-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(tmp)
+	if err := os.Chmod(tmp, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	// Its source is read before the user changes.
+	source, err := os.Open(cases)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	copied := filepath.Join(tmp, "suite")
+	if out, err := exec.CommandContext(ctx, "cp", "-a", suite, copied).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	cmd := exec.CommandContext(ctx, "/usr/bin/python3", "/proc/self/fd/3", copied, module)
+	cmd.ExtraFiles = []*os.File{source}
+	cmd.Dir = tmp
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + tmp, "TMPDIR=" + tmp}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if os.Getuid() == 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
+	}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	out, _ := cmd.Output()
+	got, ended := cpythonCases(module, string(out))
+	if len(got) == 0 {
+		t.Fatalf("nothing ran on Linux: %s", tail(out, 500))
+	}
+	if !ended {
+		t.Logf("on Linux it did not end; %d cases did", len(got))
+	}
+	return got
+}
+
+func sortedKeys[V any](m map[string]V) (l []string) {
+	for k := range m {
+		l = append(l, k)
+	}
+	slices.Sort(l)
+	return l
+}
+
+// readCPython reads lines "CASE REASON".
+func readCPython(path string) (map[string]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	list := map[string]string{}
+	s := bufio.NewScanner(f)
+	for n := 1; s.Scan(); n++ {
+		line := strings.TrimSpace(s.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		name, reason, _ := strings.Cut(line, " ")
+		if _, twice := list[name]; twice || !slices.Contains(cpythonReasons, reason) {
+			return nil, fmt.Errorf("%s:%d: %q is listed twice or without a reason of the set", path, n, name)
+		}
+		list[name] = reason
+	}
+	return list, s.Err()
+}
