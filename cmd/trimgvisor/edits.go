@@ -23,6 +23,7 @@ var added = map[string]string{
 	"pkg/tcpip/stack/notables.go":      "stack/notables.go.txt",
 	"pkg/tcpip/stack/burst.go":         "stack/burst.go.txt",
 	"pkg/tcpip/transport/tcp/burst.go": "tcp/burst.go.txt",
+	"pkg/tcpip/transport/tcp/ended.go": "tcp/ended.go.txt",
 	"pkg/tcpip/transport/tcp/room.go":  "tcp/room.go.txt",
 }
 
@@ -61,6 +62,10 @@ var edits = []edit{
 	{"pkg/tcpip/transport/tcp/dispatcher.go", "switch err := ep.handleSegmentsLocked(); {", "switch err := ep.handleSegmentsBurst(); {"},
 	{"pkg/tcpip/transport/tcp/connect.go", "\te.snd.sendData()\n", "\te.sendBurst()\n"},
 	{"pkg/tcpip/transport/tcp/connect.go", "\tif e.rcv.RcvNxt != e.snd.MaxSentAck {\n", "\tif e.rcv.RcvNxt != e.snd.MaxSentAck && !e.holdACK() {\n"},
+	// The end of the input was announced before the state said it, which is what
+	// EPOLLRDHUP comes from; an edge is announced once. See tcp/ended.go.txt.
+	{"pkg/tcpip/transport/tcp/rcv.go", "\t\tr.ep.readyToRead(nil)\n", "\t\tr.ep.endInput()\n"},
+	{"pkg/tcpip/transport/tcp/rcv.go", "\t\t// Flush out any pending segments, except the very first one if\n", "\t\tr.ep.announceEnd()\n\n\t\t// Flush out any pending segments, except the very first one if\n"},
 	// A listener's queue takes payload up to a bound of its own: see tcp/room.go.txt.
 	{"pkg/tcpip/transport/tcp/segment_queue.go", "bufSz := q.ep.ops.GetReceiveBufferSize()", "bufSz := q.ep.segmentRoom()"},
 	// The timer that sends what TCP_CORK holds was armed for the first time only: what

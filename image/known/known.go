@@ -163,6 +163,7 @@ type Facts struct {
 
 // programs are asked one after another; the first that knows the program answers.
 var programs = []func(p *Program) *Facts{
+	caddy,
 	java,
 	node,
 	memcached,

@@ -49,6 +49,8 @@ func TestNotes(t *testing.T) {
 		{"/usr/sbin/nginx", "", "-c|/srv/none.conf|-g|master_process off;", "nginx", []string{"background"}},
 		{"/usr/bin/memcached", "", "-d|-m|32", "memcached", []string{"-d forks"}},
 		{"/usr/bin/memcached", "", "-m|32", "memcached", nil},
+		{"/usr/bin/caddy", "", "start|--config|/etc/caddy/Caddyfile", "Caddy", []string{"background"}},
+		{"/usr/bin/caddy", "", "run", "Caddy", nil},
 		{"/usr/lib/postgresql/15/bin/postgres", "", "", "PostgreSQL", []string{"forks a process for each connection"}},
 		{"/usr/sbin/apache2", "", "", "Apache httpd", []string{"whichever MPM"}},
 		{"/usr/bin/dash", "sh", "", "a shell", []string{"starts other programs"}},

@@ -13,13 +13,19 @@ import (
 	"sync"
 )
 
-// Toolchains that build static programs.
+// Toolchains. Those but Cargo build static programs.
 const (
 	Musl  = "musl"
 	Glibc = "glibc"
 	Go    = "go"
 	Rust  = "rust"
+	// Cargo builds a package, whose program is named as its folder, with the crates
+	// that Debian's librust-…-dev packages put into Crates.
+	Cargo = "cargo"
 )
+
+// Crates is where Debian has the sources of crates, as a directory source of cargo.
+const Crates = "/usr/share/cargo/registry"
 
 // cFlags are those of all C programs. Red zones are off, since some programs push
 // onto their stacks in the middle of C code; warnings about what they do on
@@ -52,7 +58,7 @@ func NewBuilder(src string) (*Builder, error) {
 }
 
 // Build returns the path of a program: name is a C file's name without its
-// ending, a folder with a Go program, or a Rust file.
+// ending, a folder with a Go program or a Rust package, or a Rust file.
 func (b *Builder) Build(ctx context.Context, toolchain, name string) (string, error) {
 	b.mu.Lock()
 	key := toolchain + " " + name
@@ -98,6 +104,8 @@ func (b *Builder) build(ctx context.Context, toolchain, name string) (string, er
 			cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
 			return cmd
 		}
+	case Cargo:
+		return b.cargo(ctx, name)
 	default:
 		return "", fmt.Errorf("toolchain %q is unknown", toolchain)
 	}
@@ -122,6 +130,68 @@ func (b *Builder) build(ctx context.Context, toolchain, name string) (string, er
 		return "", err
 	}
 	return path, os.Rename(binary, path)
+}
+
+// cargo builds a Rust package without a network. A cargo and rustc of the distribution
+// are taken before others, since the crates are those that it builds with.
+func (b *Builder) cargo(ctx context.Context, name string) (string, error) {
+	dir := filepath.Join(b.src, name)
+	sources := []string{filepath.Join(dir, "Cargo.toml")}
+	code, err := filepath.Glob(filepath.Join(dir, "src", "*.rs"))
+	if err != nil {
+		return "", err
+	}
+	tool := func(name string) string {
+		if path := filepath.Join("/usr/bin", name); executable(path) {
+			return path
+		}
+		return name
+	}
+	cargo, rustc := tool("cargo"), tool("rustc")
+	version, err := exec.CommandContext(ctx, rustc, "-V").Output()
+	if err != nil {
+		return "", fmt.Errorf("%s -V: %w", rustc, err)
+	}
+	crates, err := filepath.Glob(filepath.Join(Crates, "*"))
+	if err != nil {
+		return "", err
+	}
+	sum, err := hashFiles(append(sources, code...), string(version)+strings.Join(crates, " "))
+	if err != nil {
+		return "", err
+	}
+	program := filepath.Base(name)
+	path := filepath.Join(b.dir, Cargo+"-"+sum, program)
+	if executable(path) {
+		return path, nil
+	}
+	// In a folder of its own: cargo writes Cargo.lock beside Cargo.toml.
+	tmp, err := os.MkdirTemp(b.dir, "build")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	if err := os.CopyFS(filepath.Join(tmp, "package"), os.DirFS(dir)); err != nil {
+		return "", err
+	}
+	// doc.rust-lang.org/cargo/reference/source-replacement.html
+	cmd := exec.CommandContext(ctx, cargo, "build", "--release", "--offline", "--bin", program,
+		"--config", `source.crates-io.replace-with="distribution"`, "--config", `source.distribution.directory="`+Crates+`"`)
+	cmd.Dir = filepath.Join(tmp, "package")
+	cmd.Env = append(os.Environ(), "RUSTC="+rustc, "CARGO_HOME="+filepath.Join(tmp, "home"), "CARGO_TARGET_DIR="+filepath.Join(tmp, "target"))
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%s with %s: %v: %s", name, cargo, err, text)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return "", err
+	}
+	return path, os.Rename(filepath.Join(tmp, "target", "release", program), path)
+}
+
+// executable reports whether a path is a file that may be run.
+func executable(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0
 }
 
 // hashFiles names the contents of files and a text.

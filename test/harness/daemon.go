@@ -30,6 +30,8 @@ type Daemon struct {
 	CPUs   int
 	Flags  []string // of skerry run
 	Args   func(p Place) []string
+	// HostEnv is added to its environment on the host; it may be nil.
+	HostEnv func(p Place) []string
 	// Files are its files by name; nil if it has none.
 	Files func(p Place) map[string][]byte
 	// Ready asks, through the first port, whether it answers. A port of a machine
@@ -93,6 +95,9 @@ func (d *Daemon) Start(ctx context.Context, skerry, dir string) (*Running, error
 	if skerry == "" {
 		r.cmd = exec.CommandContext(ctx, d.Path, d.Args(p)...)
 		r.cmd.Env = environment(nil)
+		if d.HostEnv != nil {
+			r.cmd.Env = append(r.cmd.Env, d.HostEnv(p)...)
+		}
 		r.cmd.Dir = p.Tmp
 	} else {
 		args = append(append(args, d.Flags...), d.Path)
