@@ -135,6 +135,7 @@ var tests = []test{
 		"shared none, then RX: EACCES", "shared moved, then RX: EACCES", "shared reserved, then RX: EACCES", "shared over it: EACCES"},
 		append(neverRuns[:len(neverRuns):len(neverRuns)], "MDWE 1")...)},
 	{name: "sockets", program: "sockets", toolchain: both, short: true, machines: anyType},
+	{name: "sockopts", program: "sockopts", toolchain: both, short: true, machines: anyType},
 	{name: "fetch", program: "fetch", toolchain: musl, fetch: true, machines: anyType, short: true},
 	{name: "clocks", program: "clocks", toolchain: both, env: []string{"REFERENCE_TIME=now"}, short: true},
 	{name: "spin", program: "spin", args: []string{"300", "20"}, looseStderr: true, reference: nothing, timed: true, short: true},

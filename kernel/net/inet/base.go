@@ -73,6 +73,7 @@ type base struct {
 	lowat    atomic.Int32
 	stamp    atomic.Uint32 // 0 or the SO_TIMESTAMP… that was asked for
 	sndSized atomic.Bool   // SO_SNDBUF was set
+	pktInfo4 atomic.Bool   // IP_PKTINFO, which the endpoint has for IPV6_RECVPKTINFO as well
 
 	mu      sync.Mutex
 	record  []setting // options that were set, for a fresh endpoint

@@ -16,6 +16,7 @@ import (
 	"skerry/kernel/abi"
 	"skerry/kernel/net/egress"
 	"skerry/kernel/net/socket"
+	"skerry/kernel/net/stack"
 	"skerry/kernel/usermem"
 )
 
@@ -99,6 +100,9 @@ func (d *Datagram) Connect(addr []byte) abi.Errno {
 	if !d.allowed(egress.UDP, to) {
 		return abi.EACCES
 	}
+	if d.broadcast(to) && !ep.SocketOptions().GetBroadcast() {
+		return abi.EACCES
+	}
 	if err := ep.Connect(to); err != nil {
 		if _, ok := err.(*tcpip.ErrHostUnreachable); ok && a.Addr.Is4In6() {
 			return abi.ENETUNREACH // IPv6 only
@@ -107,6 +111,20 @@ func (d *Datagram) Connect(addr []byte) abi.Errno {
 	}
 	d.connected = true
 	return abi.OK
+}
+
+// broadcast reports whether an address is one that a link sends to everybody on it.
+func (d *Datagram) broadcast(a tcpip.FullAddress) bool {
+	v := addrOf(a.Addr).Unmap()
+	if !v.Is4() {
+		return false
+	}
+	r, err := d.host.st.IP.FindRoute(a.NIC, tcpip.Address{}, stack.Address(v), protoIPv4, false)
+	if err != nil {
+		return false
+	}
+	defer r.Release()
+	return r.IsOutboundBroadcast()
 }
 
 // ConnectResult implements socket.Socket.
@@ -246,8 +264,10 @@ func (d *Datagram) Send(v *usermem.Vec, m *socket.SendMsg) (int, abi.Errno) {
 		return 0, abi.EOPNOTSUPP
 	}
 	var opts tcpip.WriteOptions
-	if e := d.sendControl(m.Control, &opts.ControlMessages); e != abi.OK {
-		return 0, e
+	if len(m.Control) > 0 {
+		if e := d.sendControl(m.Control, d.toIPv4(m.Addr), &opts.ControlMessages); e != abi.OK {
+			return 0, e
+		}
 	}
 	if m.Addr == nil {
 		return d.send(v, &opts, m.Flags)

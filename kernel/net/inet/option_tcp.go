@@ -63,6 +63,9 @@ func (s *Stream) applyTCP(ep *endpoint, name int, val []byte) abi.Errno {
 		cc := tcpip.CongestionControlOption(n)
 		return errnoOf(ep.SetSockOpt(&cc))
 	}
+	if name == abi.TCP_ULP && len(val) > 0 {
+		return abi.ENOENT // no protocol goes on top: programs do TLS themselves then
+	}
 	v, e := intOf(val)
 	if e != abi.OK {
 		return e
@@ -77,9 +80,6 @@ func (s *Stream) applyTCP(ep *endpoint, name int, val []byte) abi.Errno {
 		// TCP_MIN_MSS and MAX_TCP_WINDOW of Linux; 0 takes the limit away.
 		if v != 0 && (v < 88 || v > 32767) {
 			return abi.EINVAL
-		}
-		if v == 0 {
-			return abi.EINVAL // the IP stack cannot take it back
 		}
 		return errnoOf(ep.SetSockOptInt(tcpip.MaxSegOption, v))
 	case abi.TCP_KEEPIDLE:
@@ -175,7 +175,7 @@ func (s *Stream) GetOption(level, name int, val []byte) (int, abi.Errno) {
 	case abi.SOL_TCP:
 		return s.getTCP(ep, name, val)
 	}
-	return 0, abi.EOPNOTSUPP
+	return 0, s.noLevel()
 }
 
 func (s *Stream) getTCP(ep *endpoint, name int, val []byte) (int, abi.Errno) {
@@ -307,7 +307,7 @@ func (d *Datagram) GetOption(level, name int, val []byte) (int, abi.Errno) {
 		}
 		return 0, abi.ENOPROTOOPT
 	}
-	return 0, abi.EOPNOTSUPP
+	return 0, d.noLevel()
 }
 
 // le stores little-endian numbers at fixed places of a struct.
