@@ -156,6 +156,9 @@ func (b *base) Limits() (recv, send int64, low int) {
 	return recv, send, int(b.lowat.Load())
 }
 
+// KeepError keeps an error for whoever asks next.
+func (b *base) KeepError(e abi.Errno) { b.err.Store(int32(e)) }
+
 // takeErr takes the pending error.
 func (b *base) takeErr() abi.Errno {
 	if b.err.Load() == 0 {

@@ -89,7 +89,7 @@ func putTimestamp(m *socket.RecvMsg, name int, t time.Time) {
 // nor for a source address of IPv4. They go where the other version's values would:
 // the type of service as the hop limit, the traffic class as the time to live, the
 // address as that of IPv6 (cmd/trimgvisor has the other half).
-func (d *Datagram) sendControl(b []byte, v4 bool, c *tcpip.SendableControlMessages) abi.Errno {
+func (d *Datagram) sendControl(b []byte, v4 bool, c *tcpip.SendableControlMessages, segment *int) abi.Errno {
 	for len(b) > 0 {
 		m, rest, ok, e := socket.NextCmsg(b)
 		if !ok {
@@ -102,6 +102,11 @@ func (d *Datagram) sendControl(b []byte, v4 bool, c *tcpip.SendableControlMessag
 			if m.Type != abi.SCM_RIGHTS && m.Type != abi.SCM_CREDENTIALS {
 				return abi.EINVAL
 			}
+		case m.Level == abi.SOL_UDP:
+			if m.Type != abi.UDP_SEGMENT || len(m.Data) != 2 {
+				return abi.EINVAL
+			}
+			*segment = int(binary.LittleEndian.Uint16(m.Data))
 		case v4 && m.Level == abi.SOL_IPV6 && m.Type == abi.IPV6_PKTINFO && d.domain == abi.AF_INET6:
 			e = d.pktInfo6(m.Data, true, c)
 		case v4 && m.Level == abi.SOL_IP:

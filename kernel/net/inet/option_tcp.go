@@ -264,12 +264,19 @@ func (d *Datagram) SetOption(level, name int, val []byte) abi.Errno {
 	case abi.SOL_IPV6:
 		return d.applyIPv6(ep, name, val)
 	case abi.SOL_UDP:
-		if name != abi.UDP_CORK {
-			return abi.ENOPROTOOPT
-		}
 		v, e := intOf(val)
 		if e != abi.OK {
 			return e
+		}
+		if name == abi.UDP_SEGMENT {
+			if v < 0 || v > 1<<16-1 {
+				return abi.EINVAL
+			}
+			d.segment.Store(int32(v))
+			return abi.OK
+		}
+		if name != abi.UDP_CORK {
+			return abi.ENOPROTOOPT
 		}
 		d.corkOpt.Store(v != 0)
 		if v == 0 {
@@ -304,6 +311,9 @@ func (d *Datagram) GetOption(level, name int, val []byte) (int, abi.Errno) {
 	case abi.SOL_UDP:
 		if name == abi.UDP_CORK {
 			return putBool(val, d.corkOpt.Load())
+		}
+		if name == abi.UDP_SEGMENT {
+			return socket.PutInt(val, int(d.segment.Load()))
 		}
 		return 0, abi.ENOPROTOOPT
 	}
