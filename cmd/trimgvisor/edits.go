@@ -77,6 +77,16 @@ var edits = []edit{
 	// nobody wrote, so it is Grow that clears them.
 	{"pkg/buffer/chunk.go", "\t\tclear(c.data)\n", ""},
 	{"pkg/buffer/view.go", "\t\tv.growCap(n)\n\t}\n\tv.write += n\n", "\t\tv.growCap(n)\n\t}\n\tclear(v.chunk.data[v.write : v.write+n])\n\tv.write += n\n"},
+	// 0 takes TCP_MAXSEG back (do_tcp_setsockopt of Linux).
+	{"pkg/tcpip/transport/tcp/endpoint.go", "if userMSS < header.TCPMinimumMSS || userMSS", "if userMSS != 0 && userMSS < header.TCPMinimumMSS || userMSS"},
+	// What a message says of its own type of service and source address comes in the
+	// fields that the other version of IP would use: see kernel/net/inet/control.go.
+	{"pkg/tcpip/transport/internal/network/endpoint.go", "\t\ttos = e.ipv4TOS\n", "\t\ttos = e.ipv4TOS\n\t\tif opts.ControlMessages.HasHopLimit {\n\t\t\ttos = opts.ControlMessages.HopLimit\n\t\t}\n"},
+	{"pkg/tcpip/transport/internal/network/endpoint.go", "\t\ttos = e.ipv6TClass\n", "\t\ttos = e.ipv6TClass\n\t\tif opts.ControlMessages.HasTTL {\n\t\t\ttos = opts.ControlMessages.TTL\n\t\t}\n"},
+	{"pkg/tcpip/transport/internal/network/endpoint.go", "ipv6PktInfoValid := e.effectiveNetProto == header.IPv6ProtocolNumber && opts.ControlMessages.HasIPv6PacketInfo", "ipv6PktInfoValid := opts.ControlMessages.HasIPv6PacketInfo"},
+	{"pkg/tcpip/transport/internal/network/endpoint.go", "e.stack.CheckLocalAddress(nicID, header.IPv6ProtocolNumber, pktInfoAddr) == 0", "e.stack.CheckLocalAddress(nicID, protocolOf(pktInfoAddr), pktInfoAddr) == 0"},
+	{"pkg/tcpip/transport/internal/network/endpoint.go", "e.stack.CheckLocalAddress(pktInfoNICID, header.IPv6ProtocolNumber, info.ID.LocalAddress) == 0", "e.stack.CheckLocalAddress(pktInfoNICID, protocolOf(info.ID.LocalAddress), info.ID.LocalAddress) == 0"},
+	{"pkg/tcpip/transport/internal/network/endpoint.go", "// AcquireContextForWrite acquires", "// protocolOf is the version of IP that an address belongs to.\nfunc protocolOf(a tcpip.Address) tcpip.NetworkProtocolNumber {\n\tif a.Len() == header.IPv4AddressSize {\n\t\treturn header.IPv4ProtocolNumber\n\t}\n\treturn header.IPv6ProtocolNumber\n}\n\n// AcquireContextForWrite acquires"},
 	// Package net is there for a type that is a byte slice.
 	{"pkg/tcpip/tcpip.go", "\t\"net\"\n", ""},
 	{"pkg/tcpip/tcpip.go", "make(net.HardwareAddr, LinkAddressSize)", "make([]byte, LinkAddressSize)"},

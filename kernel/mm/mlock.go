@@ -14,6 +14,9 @@ func (s *Space) Mlock(addr, n uintptr, flags uint32) abi.Errno {
 		return abi.EPERM
 	}
 	start, end, e := lockRange(addr, n)
+	if e == abi.EINVAL && uint64(n) > s.limit[LimitMemlock].Load() {
+		e = abi.ENOMEM // do_mlock of Linux counts before it looks whether the end wraps
+	}
 	if e != abi.OK || start == end {
 		return e
 	}

@@ -481,26 +481,38 @@ func sysRecvmmsg(t *task.Thread, fd, vec, n, flags, timeout, _ uintptr) (uintptr
 	}
 	n = min(uintptr(uint32(n)), usermem.MaxIovec)
 	f := int(int32(flags))
-	for i := uintptr(0); i < n; i++ {
+	i := uintptr(0)
+	for i < n {
 		k, e := recvOne(t, d, s, vec+i*mmsgSize, f&^abi.MSG_WAITFORONE)
 		if e == abi.OK {
 			e = store32(vec+i*mmsgSize+mmsgLen, uint32(k))
 		}
-		if e != abi.OK {
-			if i > 0 {
-				return i, abi.OK
-			}
+		if e != abi.OK && i == 0 {
 			return 0, e
 		}
+		if e != abi.OK {
+			// For the next call to say (do_recvmmsg of Linux).
+			if keeps, ok := s.(interface{ KeepError(abi.Errno) }); ok && e < abi.ERESTARTSYS && e != abi.EAGAIN {
+				keeps.KeepError(e)
+			}
+			break
+		}
+		i++
 		if f&abi.MSG_WAITFORONE != 0 {
 			f |= abi.MSG_DONTWAIT
 		}
 		// The timeout is looked at between messages (recvmmsg(2), BUGS).
 		if deadline != wait.Forever && wait.Now() >= deadline {
-			return i + 1, abi.OK
+			break
 		}
 	}
-	return n, abi.OK
+	if deadline != wait.Forever && i > 0 {
+		left := timespecOf(max(deadline-wait.Now(), 0))
+		if e := usermem.Out(timeout, &left); e != abi.OK {
+			return 0, e
+		}
+	}
+	return i, abi.OK
 }
 
 // maxOption bounds the value of a socket option.

@@ -192,6 +192,18 @@ __attribute__((unused)) static void t_folder(const char *top)
 	atexit(t_unfolder);
 }
 
+// t_unprivileged gives up root's rights, where the program has them, for the user that
+// programs have on Skerry.
+__attribute__((unused)) static void t_unprivileged(void)
+{
+	if (getuid() != 0)
+		return;
+	if (syscall(SYS_setgroups, 0, NULL) < 0 || setgid(65532) < 0 || setuid(65532) < 0) {
+		say("FAIL no other user: %s", t_errno(errno));
+		_exit(97);
+	}
+}
+
 // t_main runs all cases, or those that are named.
 __attribute__((unused)) static int t_main(int argc, char **argv, const struct t_case *cases, size_t n)
 {

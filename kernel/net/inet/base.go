@@ -73,6 +73,7 @@ type base struct {
 	lowat    atomic.Int32
 	stamp    atomic.Uint32 // 0 or the SO_TIMESTAMP… that was asked for
 	sndSized atomic.Bool   // SO_SNDBUF was set
+	pktInfo4 atomic.Bool   // IP_PKTINFO, which the endpoint has for IPV6_RECVPKTINFO as well
 
 	mu      sync.Mutex
 	record  []setting // options that were set, for a fresh endpoint
@@ -154,6 +155,9 @@ func (b *base) Limits() (recv, send int64, low int) {
 	recv, send = b.Timeouts()
 	return recv, send, int(b.lowat.Load())
 }
+
+// KeepError keeps an error for whoever asks next.
+func (b *base) KeepError(e abi.Errno) { b.err.Store(int32(e)) }
 
 // takeErr takes the pending error.
 func (b *base) takeErr() abi.Errno {

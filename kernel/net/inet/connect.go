@@ -36,6 +36,9 @@ func (s *Stream) Bind(addr []byte) abi.Errno {
 		s.bound = &a
 		return abi.OK
 	}
+	if s.listened(a) {
+		return abi.EADDRINUSE
+	}
 	if e := bindErrno(ep.Bind(full(a))); e != abi.OK {
 		return e
 	}
@@ -44,6 +47,58 @@ func (s *Stream) Bind(addr []byte) abi.Errno {
 	}
 	s.bound = &a
 	return abi.OK
+}
+
+// listened reports whether another socket listens where this one would, which
+// SO_REUSEADDR does not allow (inet_bind_conflict of Linux). The IP stack looks at the
+// very same address only, and ends a socket that it does not let listen. The lock is
+// held.
+func (s *Stream) listened(a socket.Inet) bool {
+	if a.Port == 0 {
+		return false
+	}
+	mine := s.ep.Load().SocketOptions()
+	s.host.reg.mu.Lock()
+	defer s.host.reg.mu.Unlock()
+	for o := range s.host.reg.streams {
+		ep := o.ep.Load()
+		if o == s || ep == nil || ep.tcp.EndpointState() != tcp.StateListen {
+			continue
+		}
+		at, err := ep.GetLocalAddress()
+		if err != nil || at.Port != a.Port {
+			continue
+		}
+		theirs := ep.SocketOptions()
+		x, y := a.Addr, addrOf(at.Addr)
+		both := mine.GetReusePort() && theirs.GetReusePort()
+		device := mine.GetBindToDevice() == 0 || theirs.GetBindToDevice() == 0 || mine.GetBindToDevice() == theirs.GetBindToDevice()
+		if !both && device && covers(x, y, s.domain, o.domain, mine.GetV6Only(), theirs.GetV6Only()) {
+			return true
+		}
+	}
+	return false
+}
+
+// covers reports whether two local addresses, of sockets of the families fx and fy,
+// overlap: they are the same, or one is unspecified and speaks for the other's version
+// of IP as well.
+func covers(x, y netip.Addr, fx, fy int, only6x, only6y bool) bool {
+	if !y.IsValid() { // the IP stack's way to say unspecified
+		y = netip.IPv6Unspecified()
+		if fy == abi.AF_INET {
+			y = netip.IPv4Unspecified()
+		}
+	}
+	dualx, dualy := fx == abi.AF_INET6 && !only6x && x == netip.IPv6Unspecified(), fy == abi.AF_INET6 && !only6y && y == netip.IPv6Unspecified()
+	x, y = x.Unmap(), y.Unmap()
+	switch {
+	case x.Is4() != y.Is4():
+		return dualx && y.Is4() || dualy && x.Is4()
+	case x.IsUnspecified() || y.IsUnspecified():
+		return true
+	}
+	return x == y
 }
 
 // parseBind reads an address to bind to. inet_bind of Linux takes AF_UNSPEC for
@@ -208,6 +263,9 @@ func (s *Stream) Listen(backlog int) abi.Errno {
 			return e
 		}
 	}
+	if s.bound != nil && ep.tcp.EndpointState() != tcp.StateListen && s.listened(*s.bound) {
+		return abi.EADDRINUSE
+	}
 	// Linux compares as unsigned, so that -1 asks for the most, and lets one
 	// more in than it was told.
 	if backlog < 0 || backlog > s.host.backlog {
@@ -242,7 +300,8 @@ func (s *Stream) Accept(peer []byte) (socket.Socket, int, abi.Errno) {
 	c.Inherit(&s.TimeLimits)
 	c.lowat.Store(s.lowat.Load())
 	s.mu.Unlock()
-	c.options.deferAccept = 0
+	c.options.deferAccept, c.options.priority = 0, 0
+	c.stamp.Store(s.stamp.Load())
 	e := &endpoint{Endpoint: child, tcp: child.(*tcp.Endpoint), queue: q}
 	for _, o := range record {
 		if inherited(o.level, o.name) {

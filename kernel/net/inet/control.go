@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"skerry/kernel/abi"
 	"skerry/kernel/net/netdevice"
@@ -20,7 +21,10 @@ func (d *Datagram) control(m *socket.RecvMsg, c *tcpip.ReceivableControlMessages
 	if name := int(d.stamp.Load()); name != 0 && c.HasTimestamp {
 		putTimestamp(m, name, c.Timestamp)
 	}
-	if c.HasIPPacketInfo { // struct in_pktinfo: interface, local and header's destination
+	if c.HasIPPacketInfo && d.domain == abi.AF_INET6 && d.ep.Load().SocketOptions().GetIPv6ReceivePacketInfo() {
+		putPktInfo6(m, c.PacketInfo.NIC, c.PacketInfo.DestinationAddr)
+	}
+	if c.HasIPPacketInfo && d.pktInfo4.Load() { // struct in_pktinfo: interface, local and header's destination
 		var b [12]byte
 		binary.LittleEndian.PutUint32(b[:], uint32(c.PacketInfo.NIC))
 		copy(b[4:], c.PacketInfo.LocalAddr.AsSlice())
@@ -33,12 +37,8 @@ func (d *Datagram) control(m *socket.RecvMsg, c *tcpip.ReceivableControlMessages
 	if c.HasTOS {
 		m.Put(abi.SOL_IP, abi.IP_TOS, []byte{c.TOS})
 	}
-	if c.HasIPv6PacketInfo { // struct in6_pktinfo: address, interface
-		var b [20]byte
-		a := addrOf(c.IPv6PacketInfo.Addr).As16()
-		copy(b[:], a[:])
-		binary.LittleEndian.PutUint32(b[16:], uint32(c.IPv6PacketInfo.NIC))
-		m.Put(abi.SOL_IPV6, abi.IPV6_PKTINFO, b[:])
+	if c.HasIPv6PacketInfo {
+		putPktInfo6(m, c.IPv6PacketInfo.NIC, c.IPv6PacketInfo.Addr)
 	}
 	if c.HasHopLimit {
 		m.PutInt(abi.SOL_IPV6, abi.IPV6_HOPLIMIT, int32(c.HopLimit))
@@ -59,6 +59,15 @@ func (d *Datagram) control(m *socket.RecvMsg, c *tcpip.ReceivableControlMessages
 	}
 }
 
+// putPktInfo6 puts a struct in6_pktinfo: address, interface.
+func putPktInfo6(m *socket.RecvMsg, nic tcpip.NICID, addr tcpip.Address) {
+	var b [20]byte
+	a := addrOf(addr).As16()
+	copy(b[:], a[:])
+	binary.LittleEndian.PutUint32(b[16:], uint32(nic))
+	m.Put(abi.SOL_IPV6, abi.IPV6_PKTINFO, b[:])
+}
+
 // putTimestamp puts the time of arrival in the form that was asked for.
 func putTimestamp(m *socket.RecvMsg, name int, t time.Time) {
 	var b [16]byte
@@ -72,9 +81,15 @@ func putTimestamp(m *socket.RecvMsg, name int, t time.Time) {
 	m.Put(abi.SOL_SOCKET, name, b[:])
 }
 
-// sendControl reads the control messages of a send. What cannot be done is
-// refused: EINVAL.
-func (d *Datagram) sendControl(b []byte, c *tcpip.SendableControlMessages) abi.Errno {
+// sendControl reads the control messages of a send to an IPv4 (v4) or an IPv6
+// address, by ip_cmsg_send and ip6_datagram_send_ctl of Linux: a message of a level
+// that is not asked is passed over, what cannot be done is refused: EINVAL.
+//
+// The IP stack has no place for a type of service or a traffic class of one message,
+// nor for a source address of IPv4. They go where the other version's values would:
+// the type of service as the hop limit, the traffic class as the time to live, the
+// address as that of IPv6 (cmd/trimgvisor has the other half).
+func (d *Datagram) sendControl(b []byte, v4 bool, c *tcpip.SendableControlMessages, segment *int) abi.Errno {
 	for len(b) > 0 {
 		m, rest, ok, e := socket.NextCmsg(b)
 		if !ok {
@@ -82,54 +97,121 @@ func (d *Datagram) sendControl(b []byte, c *tcpip.SendableControlMessages) abi.E
 		}
 		b = rest
 		switch {
-		case m.Level == abi.SOL_IP && m.Type == abi.IP_TTL:
-			v, e := intOf(m.Data)
-			if e != abi.OK || v < 1 || v > 255 {
+		case m.Level == abi.SOL_SOCKET:
+			// What __scm_send of Linux would read is not asked for IP sockets.
+			if m.Type != abi.SCM_RIGHTS && m.Type != abi.SCM_CREDENTIALS {
 				return abi.EINVAL
 			}
-			c.HasTTL, c.TTL = true, uint8(v)
-		case m.Level == abi.SOL_IP && m.Type == abi.IP_PKTINFO:
-			if e := d.pktInfo(m.Data); e != abi.OK {
-				return e
-			}
-		case m.Level == abi.SOL_IPV6 && m.Type == abi.IPV6_HOPLIMIT:
-			v, e := intOf(m.Data)
-			if e != abi.OK || v < -1 || v > 255 {
+		case m.Level == abi.SOL_UDP:
+			if m.Type != abi.UDP_SEGMENT || len(m.Data) != 2 {
 				return abi.EINVAL
 			}
-			c.HasHopLimit, c.HopLimit = v >= 0, uint8(max(v, 0))
-		case m.Level == abi.SOL_IPV6 && m.Type == abi.IPV6_PKTINFO:
-			if len(m.Data) < 20 {
-				return abi.EINVAL
+			*segment = int(binary.LittleEndian.Uint16(m.Data))
+		case v4 && m.Level == abi.SOL_IPV6 && m.Type == abi.IPV6_PKTINFO && d.domain == abi.AF_INET6:
+			e = d.pktInfo6(m.Data, true, c)
+		case v4 && m.Level == abi.SOL_IP:
+			switch m.Type {
+			case abi.IP_TTL:
+				c.HasTTL, c.TTL, e = true, uint8(number(m.Data)), within(m.Data, 1, 4)
+			case abi.IP_TOS:
+				c.HasHopLimit, c.HopLimit, e = true, uint8(number(m.Data)), within(m.Data, 0, 1)
+			case abi.IP_PKTINFO:
+				e = d.pktInfo(m.Data, c)
+			default:
+				e = abi.EINVAL
 			}
-			c.HasIPv6PacketInfo = true
-			c.IPv6PacketInfo.NIC = tcpip.NICID(binary.LittleEndian.Uint32(m.Data[16:]))
-			if a := tcpip.AddrFrom16Slice(m.Data[:16]); !a.Unspecified() {
-				c.IPv6PacketInfo.Addr = a
+		case !v4 && m.Level == abi.SOL_IPV6:
+			switch m.Type {
+			case abi.IPV6_HOPLIMIT:
+				v := number(m.Data)
+				c.HasHopLimit, c.HopLimit, e = v >= 0, uint8(v), within(m.Data, -1, 4)
+			case abi.IPV6_TCLASS:
+				v := number(m.Data)
+				c.HasTTL, c.TTL, e = v >= 0, uint8(v), within(m.Data, -1, 4)
+			case abi.IPV6_PKTINFO:
+				e = d.pktInfo6(m.Data, false, c)
+			default:
+				e = abi.EINVAL
 			}
-		case m.Level == abi.SOL_SOCKET && (m.Type == abi.SCM_RIGHTS || m.Type == abi.SCM_CREDENTIALS):
-			// __scm_send of Linux is not called for IP sockets: ignored there.
-		default:
-			return abi.EINVAL
+		}
+		if e != abi.OK {
+			return e
 		}
 	}
 	return abi.OK
 }
 
-// pktInfo checks an IP_PKTINFO of a send: the IP stack chooses the source itself,
-// which on a machine with one address per link comes to the same, so what is
-// asked for must be this machine's.
-func (d *Datagram) pktInfo(b []byte) abi.Errno {
-	if len(b) < 12 {
-		return abi.EINVAL
-	}
-	if i := binary.LittleEndian.Uint32(b); i != 0 && !d.host.st.IP.HasNIC(tcpip.NICID(i)) {
-		return abi.ENODEV
-	}
-	if a := tcpip.AddrFrom4Slice(b[4:8]); !a.Unspecified() && d.host.st.IP.CheckLocalAddress(0, protoIPv4, a) == 0 {
+// number is a control message's value, an int or a byte.
+func number(b []byte) int {
+	v, _ := byteOrInt(b)
+	return v
+}
+
+// within checks that a control message holds an int, or if least is 1 perhaps a byte,
+// of at least from and at most 255.
+func within(b []byte, from, least int) abi.Errno {
+	if v := number(b); len(b) != 4 && len(b) != least || v < from || v > 255 {
 		return abi.EINVAL
 	}
 	return abi.OK
+}
+
+// toIPv4 reports whether a datagram to addr, or to the peer if that is nil, is IPv4's.
+func (d *Datagram) toIPv4(addr []byte) bool {
+	if d.domain == abi.AF_INET {
+		return true
+	}
+	if addr != nil {
+		a, e := d.parse(addr, true)
+		return e == abi.OK && a.Addr.Unmap().Is4()
+	}
+	a, err := d.ep.Load().GetRemoteAddress()
+	return err == nil && addrOf(a.Addr).Unmap().Is4()
+}
+
+// pktInfo is an IP_PKTINFO of a send: an interface and an address to send from.
+func (d *Datagram) pktInfo(b []byte, c *tcpip.SendableControlMessages) abi.Errno {
+	if len(b) < 12 {
+		return abi.EINVAL
+	}
+	return d.sendFrom(binary.LittleEndian.Uint32(b), tcpip.AddrFrom4Slice(b[4:8]), c)
+}
+
+// pktInfo6 is an IPV6_PKTINFO likewise, of which a send to IPv4 takes mapped ones.
+func (d *Datagram) pktInfo6(b []byte, v4 bool, c *tcpip.SendableControlMessages) abi.Errno {
+	if len(b) < 20 {
+		return abi.EINVAL
+	}
+	a := netip.AddrFrom16([16]byte(b[:16]))
+	if v4 {
+		if !a.Is4In6() {
+			return abi.EINVAL
+		}
+		a = a.Unmap()
+	}
+	return d.sendFrom(binary.LittleEndian.Uint32(b[16:]), stack.Address(a), c)
+}
+
+func (d *Datagram) sendFrom(index uint32, a tcpip.Address, c *tcpip.SendableControlMessages) abi.Errno {
+	nic := tcpip.NICID(index)
+	if nic != 0 && !d.host.st.IP.HasNIC(nic) {
+		return abi.ENODEV
+	}
+	if a.Unspecified() {
+		a = tcpip.Address{}
+	} else if d.host.st.IP.CheckLocalAddress(nic, protoOf(a), a) == 0 {
+		return abi.EINVAL
+	}
+	c.HasIPv6PacketInfo, c.IPv6PacketInfo = true, tcpip.IPv6PacketInfo{NIC: nic, Addr: a}
+	return abi.OK
+}
+
+// protoOf is the version of IP that an address belongs to.
+func protoOf(a tcpip.Address) tcpip.NetworkProtocolNumber {
+	if a.Len() == header.IPv4AddressSize {
+		return protoIPv4
+	}
+	return header.IPv6ProtocolNumber
 }
 
 // recvError is a receive with MSG_ERRQUEUE: the oldest error that IP_RECVERR

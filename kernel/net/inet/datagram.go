@@ -16,6 +16,7 @@ import (
 	"skerry/kernel/abi"
 	"skerry/kernel/net/egress"
 	"skerry/kernel/net/socket"
+	"skerry/kernel/net/stack"
 	"skerry/kernel/usermem"
 )
 
@@ -35,7 +36,8 @@ type Datagram struct {
 	cork    []byte // a datagram that MSG_MORE or UDP_CORK is collecting
 	corked  bool   // there is one, perhaps empty
 	corkTo  *tcpip.FullAddress
-	corkOpt atomic.Bool // UDP_CORK
+	corkOpt atomic.Bool  // UDP_CORK
+	segment atomic.Int32 // UDP_SEGMENT
 }
 
 // newDatagram makes a UDP socket.
@@ -99,6 +101,9 @@ func (d *Datagram) Connect(addr []byte) abi.Errno {
 	if !d.allowed(egress.UDP, to) {
 		return abi.EACCES
 	}
+	if d.broadcast(to) && !ep.SocketOptions().GetBroadcast() {
+		return abi.EACCES
+	}
 	if err := ep.Connect(to); err != nil {
 		if _, ok := err.(*tcpip.ErrHostUnreachable); ok && a.Addr.Is4In6() {
 			return abi.ENETUNREACH // IPv6 only
@@ -107,6 +112,20 @@ func (d *Datagram) Connect(addr []byte) abi.Errno {
 	}
 	d.connected = true
 	return abi.OK
+}
+
+// broadcast reports whether an address is one that a link sends to everybody on it.
+func (d *Datagram) broadcast(a tcpip.FullAddress) bool {
+	v := addrOf(a.Addr).Unmap()
+	if !v.Is4() {
+		return false
+	}
+	r, err := d.host.st.IP.FindRoute(a.NIC, tcpip.Address{}, stack.Address(v), protoIPv4, false)
+	if err != nil {
+		return false
+	}
+	defer r.Release()
+	return r.IsOutboundBroadcast()
 }
 
 // ConnectResult implements socket.Socket.
@@ -237,7 +256,7 @@ var addrPool = sync.Pool{New: func() any { return new(tcpip.FullAddress) }}
 
 // Write implements vfs.File.
 func (d *Datagram) Write(v *usermem.Vec, _ int64) (int, abi.Errno) {
-	return d.send(v, &tcpip.WriteOptions{}, 0)
+	return d.send(v, &tcpip.WriteOptions{}, 0, int(d.segment.Load()))
 }
 
 // Send implements socket.Socket.
@@ -246,16 +265,19 @@ func (d *Datagram) Send(v *usermem.Vec, m *socket.SendMsg) (int, abi.Errno) {
 		return 0, abi.EOPNOTSUPP
 	}
 	var opts tcpip.WriteOptions
-	if e := d.sendControl(m.Control, &opts.ControlMessages); e != abi.OK {
-		return 0, e
+	segment := int(d.segment.Load())
+	if len(m.Control) > 0 {
+		if e := d.sendControl(m.Control, d.toIPv4(m.Addr), &opts.ControlMessages, &segment); e != abi.OK {
+			return 0, e
+		}
 	}
 	if m.Addr == nil {
-		return d.send(v, &opts, m.Flags)
+		return d.send(v, &opts, m.Flags, segment)
 	}
 	if f, e := socket.Family(m.Addr); e != abi.OK {
 		return 0, e
 	} else if f == abi.AF_UNSPEC && d.domain == abi.AF_INET6 {
-		return d.send(v, &opts, m.Flags) // RFC 2553: as if none was given
+		return d.send(v, &opts, m.Flags, segment) // RFC 2553: as if none was given
 	} else if f == abi.AF_UNSPEC && len(m.Addr) >= socket.SizeInet {
 		m.Addr[0] = abi.AF_INET // udp_sendmsg of Linux takes it for AF_INET
 	}
@@ -271,7 +293,7 @@ func (d *Datagram) Send(v *usermem.Vec, m *socket.SendMsg) (int, abi.Errno) {
 	opts.To = to
 	n := 0
 	if d.allowed(egress.UDP, *to) {
-		n, e = d.send(v, &opts, m.Flags)
+		n, e = d.send(v, &opts, m.Flags, segment)
 	} else {
 		e = abi.EACCES
 	}
@@ -279,7 +301,7 @@ func (d *Datagram) Send(v *usermem.Vec, m *socket.SendMsg) (int, abi.Errno) {
 	return n, e
 }
 
-func (d *Datagram) send(v *usermem.Vec, opts *tcpip.WriteOptions, flags int) (int, abi.Errno) {
+func (d *Datagram) send(v *usermem.Vec, opts *tcpip.WriteOptions, flags, segment int) (int, abi.Errno) {
 	if d.shut.Load()&shutWR != 0 {
 		return 0, abi.EPIPE
 	}
@@ -292,8 +314,7 @@ func (d *Datagram) send(v *usermem.Vec, opts *tcpip.WriteOptions, flags int) (in
 	if flags&abi.MSG_MORE != 0 || d.corkOpt.Load() || d.hasCork() {
 		return d.collect(v, opts, flags&abi.MSG_MORE != 0 || d.corkOpt.Load())
 	}
-	n, err := d.ep.Load().Write(v, *opts)
-	return int(n), d.sendErrno(err, opts.To != nil)
+	return d.write(v, opts, segment)
 }
 
 // sendErrno is errnoOf with what Linux says of a destination that cannot be.
@@ -356,8 +377,8 @@ func (d *Datagram) flushLocked() abi.Errno {
 	b, to := d.cork, d.corkTo
 	d.cork, d.corked, d.corkTo = nil, false, nil
 	d.host.st.Budget.Release(len(b))
-	_, err := d.ep.Load().Write(bytes.NewReader(b), tcpip.WriteOptions{To: to})
-	return d.sendErrno(err, to != nil)
+	_, e := d.write(bytes.NewReader(b), &tcpip.WriteOptions{To: to}, int(d.segment.Load()))
+	return e
 }
 
 // Release implements vfs.File.

@@ -261,8 +261,8 @@ func (b *base) getSocket(ep *endpoint, typ, proto, name int, val []byte) (int, a
 		return socket.PutInt(val, int(b.lowat.Load()))
 	case abi.SO_SNDLOWAT:
 		return socket.PutInt(val, 1)
-	case abi.SO_ACCEPTCONN:
-		return putBool(val, o.GetAcceptConn())
+	case abi.SO_ACCEPTCONN: // shut for reading, it is no listener any more
+		return putBool(val, o.GetAcceptConn() && b.shut.Load()&shutRD == 0)
 	case abi.SO_TIMESTAMP, abi.SO_TIMESTAMPNS, abi.SO_TIMESTAMP_NEW, abi.SO_TIMESTAMPNS_NEW:
 		return putBool(val, b.stamp.Load() == uint32(name))
 	case abi.SO_OOBINLINE:
@@ -297,19 +297,30 @@ func (b *base) getSocket(ep *endpoint, typ, proto, name int, val []byte) (int, a
 	return 0, abi.ENOPROTOOPT
 }
 
+// noLevel is the answer to getsockopt of a level that the socket does not have
+// (ip_getsockopt and ipv6_getsockopt of Linux).
+func (b *base) noLevel() abi.Errno {
+	if b.domain == abi.AF_INET6 {
+		return abi.ENOPROTOOPT
+	}
+	return abi.EOPNOTSUPP
+}
+
 // inherited reports whether an accepted connection takes an option over from
 // its listener, as Linux does by copying the whole socket.
 func inherited(level, name int) bool {
 	switch {
 	case level == abi.SOL_SOCKET:
 		return name == abi.SO_KEEPALIVE || name == abi.SO_LINGER || name == abi.SO_SNDBUF || name == abi.SO_RCVBUF ||
-			name == abi.SO_BROADCAST
+			name == abi.SO_BROADCAST || name == abi.SO_REUSEADDR || name == abi.SO_REUSEPORT
 	case level == abi.SOL_TCP:
 		return name != abi.TCP_DEFER_ACCEPT && name != abi.TCP_MAXSEG
 	case level == abi.SOL_IP:
-		return name == abi.IP_TOS || name == abi.IP_TTL || name == abi.IP_MTU_DISCOVER || name == abi.IP_RECVERR
+		return name == abi.IP_TOS || name == abi.IP_TTL || name == abi.IP_MTU_DISCOVER || name == abi.IP_RECVERR ||
+			name == abi.IP_PKTINFO || name == abi.IP_RECVTTL || name == abi.IP_RECVTOS
 	case level == abi.SOL_IPV6:
-		return name == abi.IPV6_TCLASS || name == abi.IPV6_UNICAST_HOPS || name == abi.IPV6_MTU_DISCOVER || name == abi.IPV6_RECVERR
+		return name == abi.IPV6_TCLASS || name == abi.IPV6_UNICAST_HOPS || name == abi.IPV6_MTU_DISCOVER || name == abi.IPV6_RECVERR ||
+			name == abi.IPV6_RECVPKTINFO || name == abi.IPV6_RECVHOPLIMIT || name == abi.IPV6_RECVTCLASS
 	}
 	return false
 }

@@ -44,7 +44,8 @@ func (b *base) applyIP(ep *endpoint, name int, val []byte) abi.Errno {
 		}
 		return errnoOf(ep.SetSockOptInt(tcpip.IPv4TTLOption, v))
 	case abi.IP_PKTINFO:
-		o.SetReceivePacketInfo(v != 0)
+		b.pktInfo4.Store(v != 0)
+		o.SetReceivePacketInfo(v != 0 || o.GetIPv6ReceivePacketInfo())
 	case abi.IP_RECVTTL:
 		o.SetReceiveTTL(v != 0)
 	case abi.IP_RECVTOS:
@@ -137,7 +138,7 @@ func (b *base) getIP(ep *endpoint, name int, val []byte) (int, abi.Errno) {
 	case abi.IP_MULTICAST_TTL:
 		return number(tcpip.MulticastTTLOption)
 	case abi.IP_PKTINFO:
-		return flag(o.GetReceivePacketInfo())
+		return flag(b.pktInfo4.Load())
 	case abi.IP_RECVTTL:
 		return flag(o.GetReceiveTTL())
 	case abi.IP_RECVTOS:
@@ -373,6 +374,7 @@ func (b *base) applyIPv6(ep *endpoint, name int, val []byte) abi.Errno {
 		}
 	case abi.IPV6_RECVPKTINFO:
 		o.SetIPv6ReceivePacketInfo(v != 0)
+		o.SetReceivePacketInfo(v != 0 || b.pktInfo4.Load()) // of IPv4, too, with mapped addresses
 	case abi.IPV6_RECVHOPLIMIT:
 		o.SetReceiveHopLimit(v != 0)
 	case abi.IPV6_RECVTCLASS:
@@ -400,7 +402,7 @@ func (b *base) applyIPv6(ep *endpoint, name int, val []byte) abi.Errno {
 // getIPv6 reads an option of SOL_IPV6.
 func (b *base) getIPv6(ep *endpoint, name int, val []byte) (int, abi.Errno) {
 	if b.domain != abi.AF_INET6 {
-		return 0, abi.ENOPROTOOPT
+		return 0, b.noLevel()
 	}
 	o := ep.SocketOptions()
 	number := func(opt tcpip.SockOptInt) (int, abi.Errno) {

@@ -63,6 +63,9 @@ func (s *Stream) applyTCP(ep *endpoint, name int, val []byte) abi.Errno {
 		cc := tcpip.CongestionControlOption(n)
 		return errnoOf(ep.SetSockOpt(&cc))
 	}
+	if name == abi.TCP_ULP && len(val) > 0 {
+		return abi.ENOENT // no protocol goes on top: programs do TLS themselves then
+	}
 	v, e := intOf(val)
 	if e != abi.OK {
 		return e
@@ -77,9 +80,6 @@ func (s *Stream) applyTCP(ep *endpoint, name int, val []byte) abi.Errno {
 		// TCP_MIN_MSS and MAX_TCP_WINDOW of Linux; 0 takes the limit away.
 		if v != 0 && (v < 88 || v > 32767) {
 			return abi.EINVAL
-		}
-		if v == 0 {
-			return abi.EINVAL // the IP stack cannot take it back
 		}
 		return errnoOf(ep.SetSockOptInt(tcpip.MaxSegOption, v))
 	case abi.TCP_KEEPIDLE:
@@ -175,7 +175,7 @@ func (s *Stream) GetOption(level, name int, val []byte) (int, abi.Errno) {
 	case abi.SOL_TCP:
 		return s.getTCP(ep, name, val)
 	}
-	return 0, abi.EOPNOTSUPP
+	return 0, s.noLevel()
 }
 
 func (s *Stream) getTCP(ep *endpoint, name int, val []byte) (int, abi.Errno) {
@@ -264,12 +264,19 @@ func (d *Datagram) SetOption(level, name int, val []byte) abi.Errno {
 	case abi.SOL_IPV6:
 		return d.applyIPv6(ep, name, val)
 	case abi.SOL_UDP:
-		if name != abi.UDP_CORK {
-			return abi.ENOPROTOOPT
-		}
 		v, e := intOf(val)
 		if e != abi.OK {
 			return e
+		}
+		if name == abi.UDP_SEGMENT {
+			if v < 0 || v > 1<<16-1 {
+				return abi.EINVAL
+			}
+			d.segment.Store(int32(v))
+			return abi.OK
+		}
+		if name != abi.UDP_CORK {
+			return abi.ENOPROTOOPT
 		}
 		d.corkOpt.Store(v != 0)
 		if v == 0 {
@@ -305,9 +312,12 @@ func (d *Datagram) GetOption(level, name int, val []byte) (int, abi.Errno) {
 		if name == abi.UDP_CORK {
 			return putBool(val, d.corkOpt.Load())
 		}
+		if name == abi.UDP_SEGMENT {
+			return socket.PutInt(val, int(d.segment.Load()))
+		}
 		return 0, abi.ENOPROTOOPT
 	}
-	return 0, abi.EOPNOTSUPP
+	return 0, d.noLevel()
 }
 
 // le stores little-endian numbers at fixed places of a struct.

@@ -52,7 +52,8 @@ func caState(s tcpip.CongestionControlState) int {
 // numbers for those of the protocol.
 func linuxState(st tcp.EndpointState) int {
 	switch st {
-	case tcp.StateInitial, tcp.StateBound, tcp.StateError:
+	case tcp.StateInitial, tcp.StateBound, tcp.StateError, tcp.StateTimeWait:
+		// The last only the protocol still remembers, on Linux, and the socket is closed.
 		return int(tcp.StateClose)
 	case tcp.StateConnecting:
 		return int(tcp.StateSynSent)
@@ -69,6 +70,12 @@ func (s *Stream) info(ep *endpoint, out *[infoSize]byte) {
 	stats := ep.Stats().(*tcp.Stats)
 	b := le(out[:])
 	b.u8(0, linuxState(st))
+	if st == tcp.StateListen { // how many wait to be accepted, and how many may
+		q := reflect.ValueOf(ep.tcp).Elem().FieldByName("acceptQueue")
+		b.u32(24, q.FieldByName("endpoints").FieldByName("len").Int())
+		b.u32(28, q.FieldByName("capacity").Int()-1) // see Listen
+		return
+	}
 	b.u8(1, caState(o.CcState))
 	ep.tcp.LockUser()
 	e := ep.tcp

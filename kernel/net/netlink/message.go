@@ -124,12 +124,15 @@ func (r *reply) link(i *stack.Interface, flags uint16) {
 		bcast = make([]byte, 6)
 	}
 	r.attr(abi.IFLA_BROADCAST, bcast)
-	var st [24 * 8]byte // struct rtnl_link_stats64
+	var st [24 * 8]byte   // struct rtnl_link_stats64
+	var st32 [24 * 4]byte // struct rtnl_link_stats, which is what getifaddrs gives
 	c := &i.Counts
 	for k, v := range [...]uint64{c.RxPackets, c.TxPackets, c.RxBytes, c.TxBytes, c.RxErrors, 0, c.RxDropped, c.TxDropped, c.Multicast} {
 		binary.LittleEndian.PutUint64(st[k*8:], v)
+		binary.LittleEndian.PutUint32(st32[k*4:], uint32(v))
 	}
 	r.attr(abi.IFLA_STATS64, st[:])
+	r.attr(abi.IFLA_STATS, st32[:])
 	r.end()
 }
 

@@ -49,6 +49,9 @@ func (f *Family) answer(r *reply, req []byte, short bool) {
 
 // dump lists everything of a kind, of one address family or (0) of all.
 func (f *Family) dump(r *reply, typ uint16, family byte) abi.Errno {
+	if family != abi.AF_INET && family != abi.AF_INET6 {
+		family = abi.AF_UNSPEC // who has no dump of its own has that (rtnetlink_rcv_msg of Linux)
+	}
 	wanted := func(a netip.Addr) bool { return family == 0 || family == familyOf(a) }
 	switch typ {
 	case abi.RTM_GETLINK:

@@ -130,6 +130,12 @@ func (s *Socket) Bind(addr []byte) abi.Errno {
 	if e != abi.OK || f != abi.AF_NETLINK {
 		return abi.EINVAL
 	}
+	s.mu.Lock()
+	again := s.port != 0 && port != s.port // only its groups can change
+	s.mu.Unlock()
+	if again {
+		return abi.EINVAL
+	}
 	if e := s.bind(port); e != abi.OK {
 		return e
 	}
@@ -147,9 +153,6 @@ func (s *Socket) bind(port uint32) abi.Errno {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.port != 0 {
-		if port != 0 && port != s.port {
-			return abi.EINVAL
-		}
 		return abi.OK
 	}
 	if port == 0 {

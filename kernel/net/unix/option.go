@@ -45,8 +45,22 @@ func (s *Socket) SetOption(level, name int, val []byte) abi.Errno {
 		}
 		s.lowat.Store(int32(max(v, 1)))
 	case abi.SO_REUSEADDR, abi.SO_BROADCAST, abi.SO_KEEPALIVE, abi.SO_DONTROUTE, abi.SO_OOBINLINE:
-		// They speak of things that a local socket does not have; Linux accepts
-		// them for any.
+		// They speak of things that a local socket does not have; Linux keeps them
+		// for any.
+		bit := uint32(1) << name
+		if v != 0 {
+			s.flags.Or(bit)
+		} else {
+			s.flags.And(^bit)
+		}
+	case abi.SO_REUSEPORT:
+		if v != 0 {
+			return abi.EOPNOTSUPP
+		}
+	case abi.SO_DEBUG:
+		if v != 0 {
+			return abi.EACCES
+		}
 	case abi.SO_SNDBUFFORCE, abi.SO_RCVBUFFORCE, abi.SO_MARK:
 		return abi.EPERM
 	case abi.SO_LINGER:
@@ -72,7 +86,9 @@ func (s *Socket) GetOption(level, name int, val []byte) (int, abi.Errno) {
 		return socket.PutInt(val, s.typ)
 	case abi.SO_DOMAIN:
 		return socket.PutInt(val, abi.AF_UNIX)
-	case abi.SO_PROTOCOL, abi.SO_REUSEADDR, abi.SO_BROADCAST, abi.SO_KEEPALIVE, abi.SO_DONTROUTE, abi.SO_OOBINLINE, abi.SO_MARK, abi.SO_REUSEPORT:
+	case abi.SO_REUSEADDR, abi.SO_BROADCAST, abi.SO_KEEPALIVE, abi.SO_DONTROUTE, abi.SO_OOBINLINE:
+		return socket.PutInt(val, int(s.flags.Load()>>name&1))
+	case abi.SO_PROTOCOL, abi.SO_MARK, abi.SO_DEBUG, abi.SO_REUSEPORT:
 		return socket.PutInt(val, 0)
 	case abi.SO_LINGER:
 		return copy(val, make([]byte, 8)), abi.OK

@@ -34,7 +34,8 @@ type Socket struct {
 	socket.TimeLimits
 	lowat    atomic.Int32
 	passCred atomic.Bool
-	sent     atomic.Int64 // bytes charged to this socket that wait elsewhere
+	flags    atomic.Uint32 // options that are only kept, by their numbers
+	sent     atomic.Int64  // bytes charged to this socket that wait elsewhere
 
 	io sync.Mutex // a reader has it
 
