@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,21 +123,37 @@ func TestCPython(t *testing.T) {
 		t.Run(module, func(t *testing.T) {
 			t.Parallel()
 			slot(t)
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
+			ctx, cancel := context.WithTimeout(context.Background(), 40*time.Minute)
 			defer cancel()
 			linux := cpythonOnLinux(ctx, t, suite, cases, module)
-			cmd := exec.CommandContext(ctx, skerry, "run", "--quiet", "-m", "1G", "--cpus", "2", "--timeout", "15m", "--stop-timeout", "1s", "-w", "/tmp",
-				"--dir", suite+":/srv/suite", "--file", cases+":/srv/cases.py", "/usr/bin/python3", "/srv/cases.py", "/srv/suite", module)
-			out, _ := cmd.Output()
-			if cmd.ProcessState.ExitCode() == 120 {
-				t.Error("a kernel bug")
+			args := []string{"run", "--quiet", "-m", "1G", "--cpus", "2", "--timeout", "35m", "--stop-timeout", "1s", "-w", "/tmp",
+				"--dir", suite + ":/srv/suite", "--file", cases + ":/srv/cases.py"}
+			if _, err := os.Stat("/etc/services"); err == nil { // then they count on it
+				args = append(args, "--file", "/etc/services:/etc/services")
 			}
-			got, ended := cpythonCases(module, string(out))
-			if !ended {
-				t.Errorf("the module did not end (status %d): %s", cmd.ProcessState.ExitCode(), tail(out, 1000))
+			run := func(cases ...string) map[string][2]string {
+				cmd := exec.CommandContext(ctx, skerry, append(append(args[:len(args):len(args)], "/usr/bin/python3", "/srv/cases.py", "/srv/suite", module), cases...)...)
+				out, _ := cmd.Output()
+				got, ended := cpythonCases(module, string(out))
+				if status := cmd.ProcessState.ExitCode(); status == 120 || !ended {
+					t.Errorf("the module did not end (status %d): %s", status, tail(out, 1000))
+				}
+				return got
+			}
+			got := run()
+			// Some cases measure time, which a busy host breaks: they have another go alone.
+			var again []string
+			for name, c := range got {
+				if l, ok := linux[name]; c[0] != "ok" && expected[name] == "" && !(ok && l[0] != "ok") {
+					again = append(again, name)
+				}
+			}
+			if len(again) > 0 && len(again) <= 3 {
+				t.Logf("once more, alone: %v", again)
+				maps.Copy(got, run(again...))
 			}
 			passed, listed, neither := 0, 0, 0
-			for _, name := range sortedKeys(got) {
+			for _, name := range slices.Sorted(maps.Keys(got)) {
 				c := got[name]
 				reason, on := expected[name]
 				l, known := linux[name]
@@ -159,7 +176,7 @@ func TestCPython(t *testing.T) {
 				}
 			}
 			for name := range expected {
-				if _, ok := got[name]; !ok && strings.HasPrefix(name, module+".") && ended {
+				if _, ok := got[name]; !ok && strings.HasPrefix(name, module+".") {
 					t.Errorf("%s is on the list, and there is no such case", name)
 				}
 			}
@@ -212,14 +229,6 @@ func cpythonOnLinux(ctx context.Context, t *testing.T, suite, cases, module stri
 		t.Logf("on Linux it did not end; %d cases did", len(got))
 	}
 	return got
-}
-
-func sortedKeys[V any](m map[string]V) (l []string) {
-	for k := range m {
-		l = append(l, k)
-	}
-	slices.Sort(l)
-	return l
 }
 
 // readCPython reads lines "CASE REASON".

@@ -1,5 +1,5 @@
-# Runs a module of CPython's own tests, whose folder is the first argument, and prints a
-# line for each case: its name, then ok, skip or FAIL, then why. A case that has parts
+# Runs a module of CPython's own tests, or the cases of it that are named behind it, and
+# prints, the folder with the tests being the first argument, a line for each case: its name, then ok, skip or FAIL, then why. A case that has parts
 # fails if one of them does.
 import os
 import sys
@@ -73,7 +73,8 @@ def line(name, verdict, why):
 
 os.chdir(tempfile.mkdtemp())  # what they leave behind is not the caller's
 module = sys.argv[2]
-suite = unittest.defaultTestLoader.loadTestsFromName("test." + module)
+names = ["test." + name for name in sys.argv[3:] or [module]]
+suite = unittest.defaultTestLoader.loadTestsFromNames(names)
 result = Result()
 suite.run(result)
 print("END", module, result.testsRun, threading.active_count())
