@@ -58,6 +58,10 @@ func (m *Machine) ipv6Settings() map[string]func() []byte {
 	return map[string]func() []byte{"bindv6only": setting(0)}
 }
 
+func (m *Machine) ipv6AllSettings() map[string]func() []byte {
+	return map[string]func() []byte{"disable_ipv6": setting(0), "forwarding": setting(0)}
+}
+
 func (m *Machine) ipv4Settings() map[string]func() []byte {
 	st := m.Net.Stack
 	buf := st.Buffers()

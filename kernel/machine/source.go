@@ -56,6 +56,7 @@ func (s *source) Process() procfs.Process {
 		r.Mem.DataStart, r.Mem.DataEnd = plan.DataLo, plan.DataHi
 	}
 	if stack := s.m.stack; stack != nil {
+		r.Mem.StackStart = stack.SP
 		r.Mem.ArgStart, r.Mem.ArgEnd = stack.ArgLo, stack.ArgHi
 		r.Mem.EnvStart, r.Mem.EnvEnd = stack.EnvLo, stack.EnvHi
 	}

@@ -81,7 +81,8 @@ func (m *Machine) Files() *vfs.Context {
 		Types: []string{"erofs", "overlay", "tmpfs", "devtmpfs", "proc", "sysfs"},
 		Net:   m.networkFiles,
 		Sysctl: map[string]func() map[string]func() []byte{
-			"net/core": m.coreSettings, "net/ipv4": m.ipv4Settings, "net/ipv6": m.ipv6Settings},
+			"net/core": m.coreSettings, "net/ipv4": m.ipv4Settings, "net/ipv6": m.ipv6Settings,
+			"net/ipv6/conf/all": m.ipv6AllSettings, "net/ipv6/conf/default": m.ipv6AllSettings},
 	}))
 	mount("/sys", sysfs.New(sysfs.Options{
 		CPUs: ground.CPUs(),

@@ -34,6 +34,7 @@ func (p *proc) fdDir() vfs.Inode {
 				return f.Dentry(), abi.OK
 			}
 			m := p.magic(target)
+			m.Size = 64 // tid_fd_revalidate of Linux' /proc
 			m.Node = p.NewNumberedNode(mode, fdIno(fd))
 			return m, abi.OK
 		},

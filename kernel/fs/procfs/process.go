@@ -168,7 +168,7 @@ func (p *proc) stat(tid int32) []byte {
 	b.num(int64(20 + x.Nice)).str(" ").num(int64(x.Nice)).str(" ").num(int64(x.Threads)).str(" 0 ")
 	b.num(ticks(start)).str(" ").unum(m.Virtual).str(" ").unum(m.Resident / 4096).str(" 18446744073709551615 ")
 	// startcode, endcode, startstack; esp and eip are not shown
-	b.unum(uint64(m.CodeStart)).str(" ").unum(uint64(m.CodeEnd)).str(" 0 0 0 ")
+	b.unum(uint64(m.CodeStart)).str(" ").unum(uint64(m.CodeEnd)).str(" ").unum(uint64(m.StackStart)).str(" 0 0 ")
 	b.unum(t.Pending & 0x7fffffff).str(" ").unum(t.Blocked & 0x7fffffff).str(" ")
 	b.unum(x.Ignored & 0x7fffffff).str(" ").unum(x.Caught & 0x7fffffff)
 	// wchan, nswap, cnswap, exit_signal

@@ -86,7 +86,7 @@ type ProcessMemory struct {
 	Library, PageTables   uint64
 	CodeStart, CodeEnd    uintptr
 	DataStart, DataEnd    uintptr
-	BrkStart              uintptr
+	BrkStart, StackStart  uintptr
 	ArgStart, ArgEnd      uintptr
 	EnvStart, EnvEnd      uintptr
 }

@@ -50,6 +50,11 @@ func (p *proc) addSysctl(d *pseudofs.Dir) {
 			"core_pattern":        text1(""),
 			"core_uses_pid":       text1("0"),
 			"perf_event_paranoid": text1("4"),
+			"tainted":             text1("0"),
+			// As syscalls has them.
+			"shmmax": text1("18446744073692774399"),
+			"shmall": text1("18446744073692774399"),
+			"shmmni": text1("4096"),
 		}
 	})
 	dir("kernel/random", func() map[string]func() []byte {
@@ -68,6 +73,7 @@ func (p *proc) addSysctl(d *pseudofs.Dir) {
 			"max_map_count":           text1("65530"),
 			"mmap_min_addr":           text1("65536"),
 			"swappiness":              text1("0"),
+			"zone_reclaim_mode":       text1("0"),
 			"nr_hugepages":            text1("0"),
 			"nr_overcommit_hugepages": text1("0"),
 			"min_free_kbytes":         line(func(b *text) { b.num(frame.Read().Reserve * 4) }),

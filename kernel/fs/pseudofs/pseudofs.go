@@ -231,6 +231,15 @@ type Magic struct {
 	Target func() (*vfs.Dentry, abi.Errno)
 	// Text is what readlink shows.
 	Text func() (string, abi.Errno)
+	// Size is what stat shows, which need not be the text's.
+	Size int64
+}
+
+// Stat implements vfs.Inode.
+func (m *Magic) Stat(st *abi.Stat) abi.Errno {
+	m.Node.Stat(st)
+	st.Size = m.Size
+	return abi.OK
 }
 
 // Follow implements vfs.MagicLink.

@@ -117,6 +117,7 @@ func addCPUs(d *pseudofs.Dir, opt *Options) {
 	line(d, "offline", "")
 	line(d, "isolated", "")
 	line(d, "kernel_max", "63")
+	line(d.AddDir("smt"), "active", "0") // each has a core of its own, see below
 	mask := mask(opt.CPUs)
 	for n := range opt.CPUs {
 		c := d.AddDir("cpu" + strconv.Itoa(n))
