@@ -156,7 +156,6 @@ var tests = []test{
 var overlayFlags = []string{"--overlay", "-w", "/var/tmp", "-e", "T_FOLDER=/var/tmp"}
 
 var filecallsDesign = []string{
-	"append: EOPNOTSUPP", "no append: EOPNOTSUPP", "pipe at once: EOPNOTSUPP",
 	"own: EINVAL", "signal: EINVAL", "async: EINVAL", "handle: EOPNOTSUPP"}
 
 // neverRuns are the answers of jit.c about what no budget is for.
