@@ -140,6 +140,7 @@ var tests = []test{
 	{name: "locked", program: "locked", toolchain: both, short: true},
 	{name: "epolls", program: "epolls", toolchain: both, short: true},
 	{name: "formats", program: "formats", toolchain: both, short: true, machines: anyType},
+	{name: "resources", program: "resources", toolchain: both, greedy: true, short: true},
 	{name: "fetch", program: "fetch", toolchain: musl, fetch: true, machines: anyType, short: true},
 	{name: "clocks", program: "clocks", toolchain: both, env: []string{"REFERENCE_TIME=now"}, short: true},
 	{name: "spin", program: "spin", args: []string{"300", "20"}, looseStderr: true, reference: nothing, timed: true, short: true},
@@ -155,7 +156,6 @@ var tests = []test{
 var overlayFlags = []string{"--overlay", "-w", "/var/tmp", "-e", "T_FOLDER=/var/tmp"}
 
 var filecallsDesign = []string{
-	"append: EOPNOTSUPP", "no append: EOPNOTSUPP", "pipe at once: EOPNOTSUPP",
 	"own: EINVAL", "signal: EINVAL", "async: EINVAL", "handle: EOPNOTSUPP"}
 
 // neverRuns are the answers of jit.c about what no budget is for.

@@ -41,7 +41,7 @@ func (s *source) Process() procfs.Process {
 		Nice:        int(p.Nice.Load()), OOMScoreAdj: s.score, Dumpable: p.Dumpable.Load() != 0, NoNewPrivs: true,
 		Pending: uint64(shared), Ignored: uint64(ignored), Caught: uint64(caught), Queued: queued, MaxQueued: limit,
 		Mem: procfs.ProcessMemory{
-			Virtual: st.VM, Peak: st.Peak, Resident: u.Rss, ResidentTop: max(u.Rss, p.MaxRSS.Load()),
+			Virtual: st.VM, Peak: st.Peak, Resident: u.Rss, ResidentTop: p.MM.MaxRSS(&u),
 			Anon: u.Anonymous, File: u.Rss - u.Anonymous, Locked: st.Locked, Data: st.Data, Stack: st.Stack,
 			Text: st.Exec, PageTables: st.Tables,
 		},
@@ -88,7 +88,7 @@ func (s *source) Thread(tid int32) (procfs.Thread, bool) {
 	if t.Asleep() {
 		r.State = 'S'
 	}
-	r.Slack = uint64(t.TimerSlack())
+	r.Slack, r.Voluntary = uint64(t.TimerSlack()), uint64(t.Sleeps())
 	r.IO.ReadChars, r.IO.WrittenChars, r.IO.Reads, r.IO.Writes = t.IO.Counts()
 	return r, true
 }

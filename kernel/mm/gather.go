@@ -40,11 +40,21 @@ func (g *gather) add(p frame.PFN) {
 	g.n++
 }
 
+// notePeak keeps how much anonymous memory there was, before some of it goes.
+func (s *Space) notePeak() {
+	n := frame.UserFrames()
+	for old := s.anonPeak.Load(); n > old && !s.anonPeak.CompareAndSwap(old, n); old = s.anonPeak.Load() {
+	}
+}
+
 // finish flushes and releases what was gathered.
 func (s *Space) finish(g *gather) {
 	if g.hi != 0 {
 		s.tlb.Flush(g.lo, g.hi)
 		g.lo, g.hi = 0, 0
+	}
+	if g.n > 0 {
+		s.notePeak()
 	}
 	for _, p := range g.pfns[:g.n] {
 		p.Unref()

@@ -128,6 +128,13 @@ func (s *Space) Usage(addr, end uintptr) Usage {
 	return sum
 }
 
+// MaxRSS is the most that was ever resident, in bytes; u is what is now. It is not kept
+// for the pages of files, of which what is there now counts.
+func (s *Space) MaxRSS(u *Usage) uint64 {
+	s.notePeak()
+	return max(u.Rss, uint64(s.anonPeak.Load())<<pageShift+u.Rss-u.Anonymous)
+}
+
 // usageSome looks at one table's worth of entries.
 func (s *Space) usageSome(u *Usage, addr, end uintptr) uintptr {
 	d, next := s.tree.pde(addr)

@@ -116,6 +116,7 @@ type Space struct {
 	// Sums over vmas, in pages; written under mu.
 	total, data, locked, stack, exec, jit atomic.Uint64
 	peak                                  atomic.Uint64 // of total
+	anonPeak                              atomic.Int64  // the most frames of anonymous memory that there were, as far as seen
 
 	// jitHeld are pages of the JIT budget that a call under way has taken before
 	// its mapping is there; under mu held for writing.

@@ -16,8 +16,8 @@ var fileCalls = []entry{
 	{abi.SYS_PWRITE64, sysPwrite, ""},
 	{abi.SYS_PREADV, sysPreadv, ""},
 	{abi.SYS_PWRITEV, sysPwritev, ""},
-	{abi.SYS_PREADV2, sysPreadv2, "RWF_NOWAIT is EOPNOTSUPP"},
-	{abi.SYS_PWRITEV2, sysPwritev2, "RWF_NOWAIT, RWF_APPEND and RWF_NOAPPEND are EOPNOTSUPP"},
+	{abi.SYS_PREADV2, sysPreadv2, "RWF_NOWAIT: pipes and sockets"},
+	{abi.SYS_PWRITEV2, sysPwritev2, "RWF_NOWAIT: pipes and sockets"},
 	{abi.SYS_LSEEK, sysLseek, ""},
 	{abi.SYS_CLOSE, sysClose, ""},
 	{abi.SYS_CLOSE_RANGE, sysCloseRange, "CLOSE_RANGE_UNSHARE only while there is one thread"},
@@ -192,32 +192,85 @@ func vectorAt(t *task.Thread, fd, iov, count uintptr, off int64, write bool) (ui
 
 // Flags of preadv2 and pwritev2, uapi/linux/fs.h.
 const (
-	rwfHipri  = 0x1
-	rwfDsync  = 0x2
-	rwfSync   = 0x4
-	rwfNowait = 0x8
-	rwfAppend = 0x10
+	rwfHipri    = 0x1
+	rwfDsync    = 0x2
+	rwfSync     = 0x4
+	rwfNowait   = 0x8
+	rwfAppend   = 0x10
+	rwfNoappend = 0x20
 )
 
+// onceOf is what flags mean for the description (kiocb_set_rw_flags of Linux). Files that
+// can be written live in memory: they are always in sync.
+func onceOf(d *vfs.Description, flags uintptr) (o vfs.Once, e abi.Errno) {
+	if flags&^(rwfHipri|rwfDsync|rwfSync|rwfNowait|rwfAppend|rwfNoappend) != 0 ||
+		flags&rwfNowait != 0 && !d.MayNotWait() {
+		return o, abi.EOPNOTSUPP
+	}
+	if flags&(rwfAppend|rwfNoappend) == rwfAppend|rwfNoappend {
+		return o, abi.EINVAL
+	}
+	if flags&rwfNowait != 0 {
+		o.Set |= abi.O_NONBLOCK
+	}
+	if flags&rwfAppend != 0 {
+		o.Set |= abi.O_APPEND
+	}
+	if flags&rwfNoappend != 0 {
+		o.Clear = abi.O_APPEND
+	}
+	return o, abi.OK
+}
+
 func sysPreadv2(t *task.Thread, fd, iov, count, off, _, flags uintptr) (uintptr, abi.Errno) {
-	if flags&^rwfHipri != 0 {
-		return 0, abi.EOPNOTSUPP
-	}
-	if int64(off) == -1 {
-		return sysReadv(t, fd, iov, count, 0, 0, 0)
-	}
-	return vectorAt(t, fd, iov, count, int64(off), false)
+	return vector2(t, fd, iov, count, int64(off), flags, false)
 }
 
 func sysPwritev2(t *task.Thread, fd, iov, count, off, _, flags uintptr) (uintptr, abi.Errno) {
-	// Files that can be written live in memory: they are always in sync.
-	if flags&^(rwfHipri|rwfDsync|rwfSync) != 0 {
-		return 0, abi.EOPNOTSUPP
+	return vector2(t, fd, iov, count, int64(off), flags, true)
+}
+
+func vector2(t *task.Thread, fd, iov, count uintptr, off int64, flags uintptr, write bool) (uintptr, abi.Errno) {
+	if off < -1 {
+		return 0, abi.EINVAL
 	}
-	if int64(off) == -1 {
-		return sysWritev(t, fd, iov, count, 0, 0, 0)
+	d, e := get(t, fd)
+	if e != abi.OK {
+		return 0, e
 	}
-	return vectorAt(t, fd, iov, count, int64(off), true)
+	defer d.Unref()
+	if e := t.Vec.InitIovec(iov, int(int32(count))); e != abi.OK {
+		return 0, e
+	}
+	// Whether it is open for that, and can have an offset, is looked at before the flags,
+	// and those only where there is something to move.
+	var o vfs.Once
+	open := d.Readable()
+	if write {
+		open = d.Writable()
+	}
+	if open && (off == -1 || d.Seekable()) && t.Vec.Len() > 0 {
+		if o, e = onceOf(d, flags); e != abi.OK {
+			return 0, e
+		}
+	}
+	n := 0
+	switch {
+	case write && off == -1:
+		n, e = d.WriteOnce(&t.Waiter, &t.Vec, o)
+	case write:
+		n, e = d.PwriteOnce(&t.Vec, off, o)
+	case off == -1:
+		n, e = d.ReadOnce(&t.Waiter, &t.Vec, o)
+	default:
+		n, e = d.Pread(&t.Vec, off)
+	}
+	if !write {
+		t.IO.Read(n)
+		return uintptr(n), e
+	}
+	t.IO.Wrote(n)
+	return wrote(t, n, e)
 }
 
 func sysLseek(t *task.Thread, fd, off, whence, _, _, _ uintptr) (uintptr, abi.Errno) {

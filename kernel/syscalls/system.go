@@ -90,8 +90,10 @@ func sysGetrusage(t *task.Thread, who, addr, _, _, _, _ uintptr) (uintptr, abi.E
 	switch int32(who) {
 	case abi.RUSAGE_SELF:
 		r.Utime, r.Stime = timevals(t.Proc.Times())
+		r.Nvcsw = t.Proc.Sleeps()
 	case abi.RUSAGE_THREAD:
 		r.Utime, r.Stime = timevals(t.Times())
+		r.Nvcsw = t.Sleeps()
 	case abi.RUSAGE_CHILDREN:
 		return 0, usermem.Out(addr, &r)
 	default:
@@ -99,7 +101,7 @@ func sysGetrusage(t *task.Thread, who, addr, _, _, _, _ uintptr) (uintptr, abi.E
 	}
 	s := t.Proc.MM.Stats()
 	u := t.Proc.MM.Usage(0, mm.Highest)
-	r.Maxrss = int64(max(u.Rss, t.Proc.MaxRSS.Load())) / 1024
+	r.Maxrss = int64(t.Proc.MM.MaxRSS(&u)) / 1024
 	r.Minflt = int64(s.Anon + s.Zero + s.File + s.Copied)
 	return 0, usermem.Out(addr, &r)
 }
@@ -151,6 +153,8 @@ func sysPrlimit(t *task.Thread, who, which, new, old, _, _ uintptr) (uintptr, ab
 			t.Proc.Files.SetLimit(int(l.Cur))
 		case abi.RLIMIT_FSIZE:
 			vfs.SetSizeLimit(l.Cur)
+		case abi.RLIMIT_CPU:
+			t.Proc.LimitCPU(l.Cur, l.Max)
 		}
 	}
 	if old != 0 {

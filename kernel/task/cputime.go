@@ -18,6 +18,8 @@ type cpuTime struct {
 	total atomic.Int64 // the sum, once it has ended
 	user  atomic.Int64 // ticks that hit ring 3
 	kern  atomic.Int64 // ticks that did not
+
+	sleeps int64 // of threads that ended; under Process.mu
 }
 
 // begin starts the thread's clock.
@@ -38,6 +40,7 @@ func (c *cpuTime) add(t *Thread) {
 	c.total.Add(t.CPUTime())
 	c.user.Add(t.cpu.user.Load())
 	c.kern.Add(t.cpu.kern.Load())
+	c.sleeps += t.Sleeps()
 }
 
 // CPUTime is the processor time of the thread in nanoseconds.

@@ -139,6 +139,36 @@ func plus(a, b int64) int64 {
 	return a + b
 }
 
+// LimitCPU is RLIMIT_CPU: from soft seconds of processor time on SIGXCPU comes once a
+// second, at hard ones SIGKILL (setrlimit(2)).
+func (p *Process) LimitCPU(soft, hard uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := &p.cpuLimit
+	if l.hard != 0 {
+		cpuTimers.Add(-1)
+	}
+	l.soft, l.hard = 0, 0
+	if soft != math.MaxUint64 {
+		l.soft, l.hard = max(soft, 1), max(hard, 1) // 0 is as 1
+		cpuTimers.Add(1)
+	}
+}
+
+// tickLimit looks whether the seconds that were used are over a limit. p.mu is held.
+func (p *Process) tickLimit(used uint64) {
+	l := &p.cpuLimit
+	switch {
+	case l.hard == 0 || used < l.soft:
+	case used >= l.hard:
+		p.sendLocked(nil, &SigInfo{Signo: int32(SIGKILL), Code: abi.SI_KERNEL}, nil)
+	default:
+		p.sendLocked(nil, &SigInfo{Signo: int32(SIGXCPU), Code: abi.SI_KERNEL}, nil)
+		l.soft++
+		p.Limits.Set(abi.RLIMIT_CPU, l.soft, l.hard)
+	}
+}
+
 // tickTimers fires the timers on processor time that are due.
 func (p *Process) tickTimers() {
 	user, system := p.Times()
@@ -161,6 +191,7 @@ func (p *Process) tickTimers() {
 			t.next = advance(t.next, t.interval, now, nil)
 		}
 	}
+	p.tickLimit(uint64(user+system) / 1e9)
 	for _, t := range p.timers {
 		if !t.onCPU() || t.next == 0 || t.state == held || t.how.None {
 			continue

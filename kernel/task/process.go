@@ -29,14 +29,13 @@ type Process struct {
 	Comm string
 
 	// Barrier holds what was registered with membarrier(2), Dumpable and MDWE
-	// what prctl(2) set, Nice the priority, MaxRSS the most memory seen.
+	// what prctl(2) set, Nice the priority.
 	Barrier  atomic.Uint32
 	Dumpable atomic.Uint32
 	MDWE     atomic.Uint32
 	Nice     atomic.Int32
 	// DeathSignal is what PR_SET_PDEATHSIG set.
 	DeathSignal atomic.Uint32
-	MaxRSS      atomic.Uint64
 
 	// Limits are the resource limits, getrlimit(2), by RLIMIT_ number.
 	Limits Limits
@@ -63,7 +62,8 @@ type Process struct {
 	timerID int32
 
 	dying    atomic.Bool
-	exited   cpuTime // of threads that ended
+	exited   cpuTime                     // of threads that ended
+	cpuLimit struct{ soft, hard uint64 } // RLIMIT_CPU in seconds, 0 for none
 	exitedIO IO
 	once     sync.Once
 }
@@ -206,6 +206,17 @@ func (p *Process) times() (user, system int64) {
 		user, system = user+u, system+s
 	}
 	return user, system
+}
+
+// Sleeps is how often threads have slept, ended ones included.
+func (p *Process) Sleeps() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.exited.sleeps
+	for t := p.threads; t != nil; t = t.next {
+		n += t.Sleeps()
+	}
+	return n
 }
 
 // fatal reports whether the default action of a signal ends the program.

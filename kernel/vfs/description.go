@@ -165,6 +165,9 @@ func (d *Description) Dentry() *Dentry {
 // Inode is the inode that the description is open on.
 func (d *Description) Inode() Inode { return d.Dentry().inode }
 
+// Seekable reports whether the description has a position.
+func (d *Description) Seekable() bool { return d.seek }
+
 // Path is what /proc/self/fd and /proc/self/maps show: an absolute path, or the
 // kind and number of a file without one.
 func (d *Description) Path() string {

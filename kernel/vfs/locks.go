@@ -188,9 +188,10 @@ func (d *Description) GetLock(r *RecordLock) (found RecordLock, process, ok bool
 	return RecordLock{Start: c.start, End: c.end, Exclusive: c.exclusive, OFD: holder != nil}, holder == nil, true
 }
 
-// conflict is the first record of another owner that keeps r from being set, and
-// that owner.
-func (l *lockList) conflict(owner *Description, r *RecordLock) (first *record, holder *Description) {
+// conflict is a record of another owner that keeps r from being set, and that owner:
+// the first one's of those that there are, as Linux keeps them by when they came
+// (posix_lock_inode).
+func (l *lockList) conflict(owner *Description, r *RecordLock) (c *record, holder *Description) {
 	for i := range l.owners {
 		o := &l.owners[i]
 		if o.owner == owner {
@@ -198,14 +199,11 @@ func (l *lockList) conflict(owner *Description, r *RecordLock) (first *record, h
 		}
 		for k := o.from(r.Start); k < len(o.records) && o.records[k].start <= r.End; k++ {
 			if c := &o.records[k]; c.exclusive || r.Exclusive {
-				if first == nil || c.start < first.start {
-					first, holder = c, o.owner
-				}
-				break
+				return c, o.owner
 			}
 		}
 	}
-	return first, holder
+	return nil, nil
 }
 
 // from is the index of the first record that ends at off or behind it.

@@ -11,10 +11,28 @@ import (
 // Immediate is the deadline of a wait that looks once and does not sleep.
 const Immediate int64 = -1
 
+// Once changes the flags of a description for one call, as RWF_APPEND, RWF_NOAPPEND and
+// RWF_NOWAIT of preadv2(2) do.
+type Once struct{ Set, Clear uint32 }
+
+func (d *Description) once(o Once) uint32 { return d.flags.Load()&^o.Clear | o.Set }
+
+// MayNotWait reports whether RWF_NOWAIT can be asked for: of pipes that have no name and
+// of sockets.
+func (d *Description) MayNotWait() bool {
+	kind := d.Inode().Mode() & abi.S_IFMT
+	return !d.seek && (kind == abi.S_IFSOCK || kind == abi.S_IFIFO && !d.held)
+}
+
 // Read is read(2) and readv(2). It sleeps as long as nothing can be read, unless
 // the description is non-blocking: EAGAIN. ERESTARTSYS if a signal came first.
 func (d *Description) Read(w *wait.Waiter, v *usermem.Vec) (int, abi.Errno) {
-	flags := d.flags.Load()
+	return d.ReadOnce(w, v, Once{})
+}
+
+// ReadOnce is Read with other flags.
+func (d *Description) ReadOnce(w *wait.Waiter, v *usermem.Vec, o Once) (int, abi.Errno) {
+	flags := d.once(o)
 	if !mayRead(flags) {
 		return 0, abi.EBADF
 	}
@@ -62,7 +80,12 @@ func (d *Description) sleep(w *wait.Waiter, mask waiter.EventMask, deadline int6
 // error is the answer then. EPIPE may come with a count above 0: the caller
 // raises SIGPIPE in any case, and answers the count.
 func (d *Description) Write(w *wait.Waiter, v *usermem.Vec) (int, abi.Errno) {
-	flags := d.flags.Load()
+	return d.WriteOnce(w, v, Once{})
+}
+
+// WriteOnce is Write with other flags.
+func (d *Description) WriteOnce(w *wait.Waiter, v *usermem.Vec, o Once) (int, abi.Errno) {
+	flags := d.once(o)
 	if !mayWrite(flags) {
 		return 0, abi.EBADF
 	}
@@ -166,10 +189,15 @@ func (d *Description) Pread(v *usermem.Vec, off int64) (int, abi.Errno) {
 // Pwrite is pwrite64(2) and pwritev(2). With O_APPEND it writes at the end
 // whatever off is, as Linux does (pwrite(2), BUGS).
 func (d *Description) Pwrite(v *usermem.Vec, off int64) (int, abi.Errno) {
+	return d.PwriteOnce(v, off, Once{})
+}
+
+// PwriteOnce is Pwrite with other flags.
+func (d *Description) PwriteOnce(v *usermem.Vec, off int64, o Once) (int, abi.Errno) {
 	if e := d.positioned(v, off, d.Writable()); e != abi.OK {
 		return 0, e
 	}
-	if d.flags.Load()&abi.O_APPEND != 0 {
+	if d.once(o)&abi.O_APPEND != 0 {
 		if a, ok := d.file.(Appender); ok {
 			if e := d.clipAppend(v); e != abi.OK {
 				return 0, e

@@ -57,7 +57,11 @@ type Waiter struct {
 	// pauses, and the start of one that lasts (0 if none does).
 	paused atomic.Int64
 	since  atomic.Int64
+	sleeps atomic.Int64
 }
+
+// Sleeps is how often the thread has slept; callable from anywhere.
+func (w *Waiter) Sleeps() int64 { return w.sleeps.Load() }
 
 // Pause marks the time up to Resume as one in which the thread does not run. By
 // the thread itself.
@@ -99,6 +103,7 @@ func (w *Waiter) Sleep(deadline int64) abi.Errno {
 		}
 		w.arm(time.Duration(left))
 	}
+	w.sleeps.Store(w.sleeps.Load() + 1)
 	w.Pause()
 	w.Park()
 	w.Resume()

@@ -2,6 +2,7 @@
 // SEEK_HOLE, O_TMPFILE, renameat2, statx, openat2, preadv2, seals, record locks.
 #include "t.h"
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -298,9 +299,47 @@ static void vectors(void)
 	int ap = open("v", O_WRONLY | O_APPEND);
 	SHOW(pwrite(ap, "z", 1, 0)); // appends
 	SHOW(lseek(fd, 0, SEEK_END));
-	say("DESIGN append: %s", result(vector(SYS_pwritev2, fd, "end", 3, 0, 16)));
-	say("DESIGN no append: %s", result(vector(SYS_pwritev2, ap, "z", 1, 0, 32)));
-	say("DESIGN pipe at once: %s", result(vector(SYS_pwritev2, p[1], "abc", 3, -1, 8)));
+	// RWF_APPEND: the position moves only with an offset of -1.
+	SHOW(lseek(fd, 2, SEEK_SET));
+	SHOW(vector(SYS_pwritev2, fd, "end", 3, 0, 16));
+	SHOW(lseek(fd, 0, SEEK_CUR));
+	SHOW(lseek(fd, 0, SEEK_END));
+	SHOW(lseek(fd, 2, SEEK_SET));
+	SHOW(vector(SYS_pwritev2, fd, "end", 3, -1, 16));
+	SHOW(lseek(fd, 0, SEEK_CUR));
+	SHOW(vector(SYS_preadv2, fd, b, 64, 0, 16)); // nothing for reading
+	// RWF_NOAPPEND, since 6.9.
+	SHOW(vector(SYS_pwritev2, ap, "Z", 1, 1, 32));
+	SHOW(vector(SYS_pwritev2, fd, "Z", 1, 2, 32));
+	SHOW(vector(SYS_pwritev2, ap, "Z", 1, 0, 48));
+	SHOW(vector(SYS_preadv2, fd, b, 64, 0, 32));
+	say("%.*s", 14, b);
+	SHOW(vector(SYS_pwritev2, -1, "Z", 1, 0, 0x4000));
+	SHOW(vector(SYS_pwritev2, fd, "Z", 1, -2, 0x4000));
+	SHOW(vector(SYS_pwritev2, p[0], "Z", 1, -1, 0x4000)); // not for writing
+	SHOW(vector(SYS_preadv2, fd, b, 0, 0, 0x4000)); // nothing asked
+	// RWF_NOWAIT where one may have to wait.
+	SHOW(vector(SYS_preadv2, p[0], b, 64, -1, 8));
+	SHOW(vector(SYS_preadv2, p[0], b, 64, 0, 8));
+	SHOW(vector(SYS_pwritev2, p[1], "abc", 3, -1, 8));
+	SHOW(vector(SYS_preadv2, p[0], b, 64, -1, 8));
+	static char much[100000];
+	SHOW(vector(SYS_pwritev2, p[1], much, sizeof much, -1, 8));
+	SHOW(vector(SYS_pwritev2, p[1], much, 1, -1, 8));
+	int s[2];
+	socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+	SHOW(vector(SYS_preadv2, s[0], b, 64, -1, 8));
+	SHOW(vector(SYS_pwritev2, s[0], "abc", 3, -1, 8));
+	SHOW(vector(SYS_preadv2, s[1], b, 64, -1, 8));
+	close(s[0]);
+	SHOW(vector(SYS_preadv2, s[1], b, 64, -1, 8));
+	close(s[1]);
+	mkfifo("fifo", 0600);
+	s[0] = open("fifo", O_RDWR);
+	SHOW(vector(SYS_preadv2, s[0], b, 64, -1, 8));
+	SHOW(vector(SYS_pwritev2, s[0], "a", 1, -1, 16));
+	SHOW(vector(SYS_preadv2, s[0], b, 64, -1, 16));
+	close(s[0]), unlink("fifo");
 	close(fd), close(ap), close(p[0]), close(p[1]);
 	unlink("v");
 }
@@ -357,6 +396,30 @@ static int lock(int fd, int cmd, int type, long start, long len)
 	if (r == 0 && (cmd == F_GETLK || cmd == F_OFD_GETLK))
 		say("  type %d start %ld len %ld pid %d", l.l_type, (long)l.l_start, (long)l.l_len, l.l_pid > 0 ? 1 : l.l_pid);
 	return r;
+}
+
+// Two are in the way: which of them is named.
+static void two_locks(void)
+{
+	int a = made("k"), b = open("k", O_RDWR), c = open("k", O_RDWR), d = open("k", O_RDWR);
+	SHOW(lock(a, F_OFD_SETLK, F_RDLCK, 50, 10));
+	SHOW(lock(b, F_OFD_SETLK, F_RDLCK, 10, 10));
+	SHOW(lock(c, F_SETLK, F_RDLCK, 30, 10));
+	SHOW(lock(d, F_OFD_GETLK, F_WRLCK, 0, 100));
+	SHOW(lock(d, F_GETLK, F_WRLCK, 0, 100)); // not its own
+	SHOW(lock(a, F_OFD_SETLK, F_RDLCK, 5, 2)); // more of the first
+	SHOW(lock(d, F_OFD_GETLK, F_WRLCK, 0, 100));
+	SHOW(lock(d, F_OFD_GETLK, F_WRLCK, 8, 100));
+	SHOW(lock(a, F_OFD_SETLK, F_UNLCK, 0, 0)); // the first lets go, and comes again
+	SHOW(lock(d, F_OFD_GETLK, F_WRLCK, 0, 100));
+	SHOW(lock(a, F_OFD_SETLK, F_RDLCK, 0, 5));
+	SHOW(lock(d, F_OFD_GETLK, F_WRLCK, 0, 100));
+	SHOW(lock(b, F_OFD_GETLK, F_WRLCK, 0, 100));
+	SHOW(lock(b, F_OFD_SETLK, F_WRLCK, 10, 10)); // of another kind: its place stays
+	SHOW(lock(d, F_OFD_GETLK, F_RDLCK, 0, 100));
+	SHOW(lock(d, F_OFD_GETLK, F_WRLCK, 0, 100));
+	close(a), close(b), close(c), close(d);
+	unlink("k");
 }
 
 static void locks(void)
@@ -489,7 +552,7 @@ static void owners(void)
 }
 
 static const struct t_case cases[] = {{"allocate", allocate}, {"holes", holes}, {"temporary", temporary}, {"renames", renames},
-	{"statx", extended}, {"openat2", opens}, {"vectors", vectors}, {"seals", seals}, {"locks", locks}, {"ranges", ranges},
+	{"statx", extended}, {"openat2", opens}, {"vectors", vectors}, {"seals", seals}, {"locks", locks}, {"two-locks", two_locks}, {"ranges", ranges},
 	{"links", links}, {"owners", owners}};
 
 int main(int argc, char **argv)

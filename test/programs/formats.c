@@ -307,7 +307,8 @@ static void process(void)
 		for (unsigned long *p = a; p[0]; p += 2)
 			if (p[0] == (unsigned)types[i]) {
 				found++;
-				CHECK(types[i] == AT_MINSIGSTKSZ || types[i] == AT_UID || types[i] == AT_EUID || types[i] == AT_GID || types[i] == AT_EGID || p[1] == getauxval(types[i]));
+				if (types[i] != AT_MINSIGSTKSZ && types[i] != AT_HWCAP && p[1] != getauxval(types[i])) // glibc has its own
+					say("FAIL auxv %d: %lx, %lx", types[i], p[1], getauxval(types[i]));
 			}
 		if (found != 1)
 			say("auxv %d: %d times", types[i], found);

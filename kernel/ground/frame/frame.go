@@ -275,6 +275,11 @@ func Read() Stats {
 //go:nosplit
 func FreeFrames() int64 { return atomic.LoadInt64(&pool.free) }
 
+// UserFrames is the number of frames of the program's anonymous memory.
+//
+//go:nosplit
+func UserFrames() int64 { return atomic.LoadInt64(&pool.count[KindUser]) }
+
 // Total is the number of frames that the pool was given.
 //
 //go:nosplit
