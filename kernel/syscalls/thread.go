@@ -17,7 +17,7 @@ var threadCalls = []entry{
 	{abi.SYS_GETTID, sysGettid, ""},
 	{abi.SYS_SET_ROBUST_LIST, sysSetRobustList, ""},
 	{abi.SYS_GET_ROBUST_LIST, sysGetRobustList, ""},
-	{abi.SYS_FUTEX, sysFutex, "threads have one priority, so LOCK_PI has none to lend; WAIT_REQUEUE_PI and CMP_REQUEUE_PI, which no C library uses, are ENOSYS"},
+	{abi.SYS_FUTEX, sysFutex, "threads have one priority, so LOCK_PI has none to lend"},
 	{abi.SYS_ARCH_PRCTL, sysArchPrctl, ""},
 	{abi.SYS_SCHED_YIELD, sysSchedYield, ""},
 	{abi.SYS_SCHED_GETAFFINITY, sysSchedGetaffinity, ""},
@@ -206,6 +206,15 @@ func sysFutex(t *task.Thread, addr, op, val, a3, addr2, val3 uintptr) (uintptr, 
 		return 0, t.FutexLockPI(addr, private, true, wait.Forever)
 	case abi.FUTEX_UNLOCK_PI:
 		return 0, t.FutexUnlockPI(addr, private)
+	case abi.FUTEX_WAIT_REQUEUE_PI:
+		deadline, e := deadlineAt(a3, realtime)
+		if e != abi.OK {
+			return 0, e
+		}
+		return 0, t.FutexWaitRequeuePI(addr, private, uint32(val), deadline, addr2)
+	case abi.FUTEX_CMP_REQUEUE_PI:
+		n, e := t.FutexRequeuePI(addr, private, addr2, int(int32(val)), int(int32(a3)), uint32(val3))
+		return uintptr(n), e
 	case abi.FUTEX_WAKE_OP:
 		n, e := task.FutexWakeOp(addr, addr2, private, max(int(int32(val)), 1), max(int(int32(a3)), 1), uint32(val3))
 		return uintptr(n), e

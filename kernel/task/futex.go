@@ -28,6 +28,10 @@ type futexWaiter struct {
 	at    uintptr
 	// lost says that the word could not be written when it was the waiter's turn.
 	lost bool
+	// cond says that it waits to be moved to the futex target and own that; at is the
+	// word of that one then (futexcond.go).
+	cond   bool
+	target futexKey
 }
 
 // futexKey names a futex: the address of the mapped object and the offset in
@@ -193,7 +197,7 @@ func (b *futexBucket) wake(k futexKey, n int, bits uint32) (int, abi.Errno) {
 	woken := 0
 	for w := b.head; w != nil && woken < n; {
 		next := w.next
-		if w.key == k && w.owner != nil {
+		if w.key == k && (w.owner != nil || w.cond) {
 			return 0, abi.EINVAL
 		}
 		if w.key == k && w.bits&bits != 0 {
@@ -270,7 +274,7 @@ func FutexRequeue(addr uintptr, private bool, to uintptr, toPrivate bool, wake, 
 	for w := a.head; w != nil && move > 0 && e == abi.OK; {
 		next := w.next
 		if w.key == from {
-			if w.owner != nil {
+			if w.owner != nil || w.cond {
 				e = abi.EINVAL
 				break
 			}

@@ -50,7 +50,10 @@ func (t *Thread) FutexLockPI(addr uintptr, private, try bool, deadline int64) ab
 		b := w.key.bucket()
 		piMu.Lock()
 		b.mu.Lock()
-		e = t.claim(b, v, owner, try)
+		owner, e = t.claim(b, w.key, v, owner, try)
+		if e == piQueued {
+			w.await(b, owner)
+		}
 		b.mu.Unlock()
 		piMu.Unlock()
 		switch e {
@@ -77,9 +80,10 @@ func (b *futexBucket) first(k futexKey) *futexWaiter {
 	return nil
 }
 
-// claim takes the futex, of whose word v is what was read, or queues for it.
-// owner is the thread that v names. The caller holds piMu and b's lock.
-func (t *Thread) claim(b *futexBucket, v uint32, owner *Thread, try bool) abi.Errno {
+// claim takes the futex k for the thread, of whose word at w.at v is what was read, or
+// finds that it is to wait: piQueued, and for whom. owner is the thread that v names. The
+// caller holds piMu and b's lock.
+func (t *Thread) claim(b *futexBucket, k futexKey, v uint32, owner *Thread, try bool) (*Thread, abi.Errno) {
 	w := &t.fx
 	tid := v & futexTIDMask
 	set := func(new uint32) bool {
@@ -89,45 +93,49 @@ func (t *Thread) claim(b *futexBucket, v uint32, owner *Thread, try bool) abi.Er
 	// The word was read before the locks were taken: the futex may have gone to
 	// another thread since, and v would not agree with those who wait.
 	if now, ok := usermem.Peek32(w.at); !ok || now != v {
-		return piRetry
+		return nil, piRetry
 	}
 	if tid == uint32(t.TID) {
-		return abi.EDEADLK
+		return nil, abi.EDEADLK
 	}
-	first := b.first(w.key)
+	first := b.first(k)
 	switch {
 	case first != nil && first.owner == nil:
-		return abi.EINVAL
+		return nil, abi.EINVAL
 	case first != nil:
 		// Whoever waits knows the owner; a dead one's ID may be gone already.
 		if tid != uint32(first.owner.TID) && (tid != 0 || v&futexOwnerDied == 0) {
-			return abi.EINVAL
+			return nil, abi.EINVAL
 		}
 		owner = first.owner
 	case tid == 0:
 		if !set(v&futexOwnerDied | uint32(t.TID)) {
-			return piRetry
+			return nil, piRetry
 		}
-		return abi.OK
+		return nil, abi.OK
 	}
 	if !set(v | futexWaiters) {
-		return piRetry
+		return nil, piRetry
 	}
 	if owner == nil || owner.piGone {
-		return abi.ESRCH
+		return nil, abi.ESRCH
 	}
 	if try {
-		return abi.EAGAIN
+		return nil, abi.EAGAIN
 	}
 	for o := owner; o != nil; o = o.fx.owner {
 		if o == t {
-			return abi.EDEADLK
+			return nil, abi.EDEADLK
 		}
 	}
+	return owner, piQueued
+}
+
+// await queues a waiter for a futex that owner owns.
+func (w *futexWaiter) await(b *futexBucket, owner *Thread) {
 	w.owner = owner
 	b.push(w)
 	piWaiting.Add(1)
-	return piQueued
 }
 
 // awaitPI sleeps until it is the thread's turn.

@@ -3,7 +3,7 @@
 #include "t.h"
 #include <limits.h>
 
-enum { WAIT, WAKE, REQUEUE = 3, CMP_REQUEUE, WAKE_OP, LOCK, UNLOCK, TRYLOCK, LOCK2 = 13, REALTIME = 256 };
+enum { WAIT, WAKE, REQUEUE = 3, CMP_REQUEUE, WAKE_OP, LOCK, UNLOCK, TRYLOCK, WAIT_REQUEUE = 11, REQUEUE_PI, LOCK2, REALTIME = 256 };
 #define WAITERS 0x80000000u
 #define DIED 0x40000000u
 
@@ -338,7 +338,198 @@ static void library(void)
 	say("then: %s", t_errno(pthread_mutex_lock(&m)));
 }
 
+// Condition variables: who waits at one word is moved to a lock, and has it when the
+// call returns.
+static uint32_t cond_word, lock_word;
+static int cond_woken, cond_order[8], cond_tid[8], cond_over[8];
+static struct timespec *cond_until;
+
+static void *cond_waits(void *arg)
+{
+	uint32_t me = my_tid();
+	__atomic_store_n(&cond_tid[(long)arg], (int)me, __ATOMIC_SEQ_CST);
+	long r = futex(&cond_word, WAIT_REQUEUE, cond_word, cond_until, &lock_word, 0);
+	int e = errno;
+	__atomic_store_n(&cond_over[(long)arg], 1, __ATOMIC_SEQ_CST);
+	if (r < 0)
+		return (void *)(long)e;
+	CHECK((__atomic_load_n(&lock_word, __ATOMIC_SEQ_CST) & 0x3fffffff) == me);
+	cond_order[cond_woken++] = (int)(long)arg; // under the lock
+	pause_ns(5 * MS);
+	CHECK(futex(&lock_word, UNLOCK, 0, NULL, NULL, 0) == 0);
+	return NULL;
+}
+
+// asleep waits until a thread does nothing any more.
+static void asleep(int i)
+{
+	for (int k = 0, quiet = 0; k < 3000 && quiet < 20; k++, pause_ns(MS)) {
+		char path[64], b[200] = "";
+		int tid = __atomic_load_n(&cond_tid[i], __ATOMIC_SEQ_CST);
+		snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+		int f = tid ? open(path, O_RDONLY) : -1;
+		if (f < 0)
+			continue;
+		CHECK(read(f, b, sizeof b - 1) > 0);
+		close(f);
+		char *p = strrchr(b, ')');
+		quiet = p && p[2] == 'S' ? quiet + 1 : 0;
+	}
+}
+
+static void cond_start(pthread_t *t, int n)
+{
+	cond_woken = 0;
+	for (int i = 0; i < n; i++) {
+		cond_tid[i] = cond_over[i] = 0;
+		t[i] = go(cond_waits, (void *)(long)i);
+		asleep(i); // they come in order
+	}
+}
+
+static void cond_end(pthread_t *t, int n)
+{
+	char line[200];
+	int k = 0;
+	for (int i = 0; i < n; i++) {
+		void *r;
+		pthread_join(t[i], &r);
+		k += snprintf(line + k, sizeof line - k, " %s", r ? t_errno((int)(long)r) : "ok");
+	}
+	k += snprintf(line + k, sizeof line - k, ", in order");
+	for (int i = 0; i < cond_woken; i++)
+		k += snprintf(line + k, sizeof line - k, " %d", cond_order[i]);
+	say("ended:%s; %s", line, shape(lock_word, 0));
+}
+
+static void nothing(int s) { (void)s; }
+
+static void condition(void)
+{
+	uint32_t me = my_tid(), other = 0;
+	pthread_t t[4];
+	struct timespec bad = {0, 1000000000}, soon;
+	// Errors.
+	SHOW(futex(&cond_word, WAIT_REQUEUE, 0, NULL, &cond_word, 0));
+	SHOW(futex(&cond_word, WAIT_REQUEUE, 1, NULL, &lock_word, 0));
+	SHOW(futex(&cond_word, WAIT_REQUEUE, 0, &bad, &lock_word, 0));
+	SHOW(futex((void *)8, WAIT_REQUEUE, 0, NULL, &lock_word, 0));
+	SHOW(futex((void *)((char *)&cond_word + 2), WAIT_REQUEUE, 0, NULL, &lock_word, 0));
+	SHOW(futex(&cond_word, WAIT_REQUEUE, 0, NULL, (void *)((char *)&lock_word + 2), 0));
+	soon = in(CLOCK_MONOTONIC, 30 * MS);
+	SHOW(futex(&cond_word, WAIT_REQUEUE, 0, &soon, &lock_word, 0));
+	soon = in(CLOCK_REALTIME, 30 * MS);
+	SHOW(futex(&cond_word, WAIT_REQUEUE | REALTIME, 0, &soon, &lock_word, 0));
+	SHOW(futex(&cond_word, REQUEUE_PI, 1, (void *)1, &cond_word, 0));
+	SHOW(futex(&cond_word, REQUEUE_PI, 2, (void *)1, &lock_word, 0));
+	SHOW(futex(&cond_word, REQUEUE_PI, 0, (void *)1, &lock_word, 0));
+	SHOW(futex(&cond_word, REQUEUE_PI, 1, (void *)-1L, &lock_word, 0));
+	SHOW(futex(&cond_word, REQUEUE_PI, 1, (void *)1, &lock_word, 1));
+	SHOW(futex(&cond_word, REQUEUE_PI, 1, (void *)1, &lock_word, 0)); // nobody
+	// The lock is free: the first has it at once, the others wait for it.
+	cond_start(t, 4);
+	SHOW(futex(&cond_word, WAKE, 1, NULL, NULL, 0)); // not so
+	SHOW(futex(&cond_word, REQUEUE, 1, (void *)1, &lock_word, 0));
+	SHOW(futex(&cond_word, CMP_REQUEUE, 1, (void *)1, &lock_word, 0));
+	SHOW(futex(&cond_word, REQUEUE_PI, 1, (void *)1, &other, 0)); // another lock than they said
+	say("%s", shape(other, me));
+	SHOW(futex(&cond_word, REQUEUE_PI, 1, (void *)10, &lock_word, 0));
+	cond_end(t, 4);
+	// The lock is ours: they wait until it is let go.
+	SHOW(futex(&lock_word, LOCK, 0, NULL, NULL, 0));
+	cond_start(t, 3);
+	SHOW(futex(&cond_word, REQUEUE_PI, 1, (void *)0, &lock_word, 0)); // one
+	say("%s", shape(lock_word, me));
+	SHOW(futex(&cond_word, REQUEUE_PI, 1, (void *)1, &lock_word, 0)); // the other two
+	say("woken %d", cond_woken);
+	SHOW(futex(&lock_word, UNLOCK, 0, NULL, NULL, 0));
+	cond_end(t, 3);
+	// One only, with the lock free: the word does not say that others wait.
+	cond_start(t, 1);
+	SHOW(futex(&cond_word, REQUEUE_PI, 1, (void *)0, &lock_word, 0));
+	cond_end(t, 1);
+	// A deadline that passes while it waits for the lock, and before.
+	SHOW(futex(&lock_word, LOCK, 0, NULL, NULL, 0));
+	soon = in(CLOCK_MONOTONIC, 1000 * MS);
+	cond_until = &soon;
+	cond_start(t, 2);
+	SHOW(futex(&cond_word, REQUEUE_PI, 1, (void *)0, &lock_word, 0));
+	while (!__atomic_load_n(&cond_over[0], __ATOMIC_SEQ_CST) || !__atomic_load_n(&cond_over[1], __ATOMIC_SEQ_CST))
+		pause_ns(MS);
+	SHOW(futex(&lock_word, UNLOCK, 0, NULL, NULL, 0));
+	cond_end(t, 2);
+	cond_until = NULL;
+	// A signal: before it is moved the wait goes on, behind it ends with EAGAIN.
+	struct sigaction sa = {.sa_handler = nothing};
+	sigaction(SIGUSR1, &sa, NULL);
+	SHOW(futex(&lock_word, LOCK, 0, NULL, NULL, 0));
+	cond_start(t, 2);
+	pthread_kill(t[1], SIGUSR1);
+	asleep(1);
+	SHOW(futex(&cond_word, REQUEUE_PI, 1, (void *)1, &lock_word, 0));
+	pthread_kill(t[0], SIGUSR1);
+	while (!__atomic_load_n(&cond_over[0], __ATOMIC_SEQ_CST))
+		pause_ns(MS);
+	SHOW(futex(&lock_word, UNLOCK, 0, NULL, NULL, 0));
+	cond_end(t, 2);
+	// A plain waiter among them.
+	lock_word = 0x3ffffff0; // nobody
+	cond_start(t, 1);
+	SHOW(futex(&cond_word, REQUEUE_PI, 1, (void *)1, &lock_word, 0));
+	lock_word = 0;
+	SHOW(futex(&cond_word, REQUEUE_PI, 1, (void *)1, &lock_word, 0));
+	cond_end(t, 1);
+}
+
+// A monitor, used a lot: nobody is lost.
+static uint32_t mon_lock, mon_cond;
+static int mon_turn, mon_done;
+
+static void mon_enter(void)
+{
+	uint32_t zero = 0;
+	if (!__atomic_compare_exchange_n(&mon_lock, &zero, my_tid(), 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		CHECK(futex(&mon_lock, LOCK, 0, NULL, NULL, 0) == 0);
+}
+
+static void mon_leave(void)
+{
+	uint32_t mine = my_tid();
+	if (!__atomic_compare_exchange_n(&mon_lock, &mine, 0, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		CHECK(futex(&mon_lock, UNLOCK, 0, NULL, NULL, 0) == 0);
+}
+
+static void *takes_turns(void *arg)
+{
+	int me = (int)(long)arg;
+	for (int i = 0; i < 500; i++) {
+		mon_enter();
+		while (mon_turn % 3 != me) {
+			uint32_t seen = mon_cond;
+			mon_leave();
+			if (futex(&mon_cond, WAIT_REQUEUE, seen, NULL, &mon_lock, 0) < 0)
+				mon_enter();
+		}
+		mon_turn++, mon_done++;
+		mon_cond++;
+		while (futex(&mon_cond, REQUEUE_PI, 1, (void *)100, &mon_lock, mon_cond) < 0)
+			CHECK(errno == EAGAIN);
+		mon_leave();
+	}
+	return NULL;
+}
+
+static void monitor(void)
+{
+	pthread_t t[3];
+	for (long i = 0; i < 3; i++)
+		t[i] = go(takes_turns, (void *)i);
+	for (int i = 0; i < 3; i++)
+		pthread_join(t[i], NULL);
+	say("turns %d, lock %s", mon_done, shape(mon_lock, 0));
+}
+
 static const struct t_case cases[] = {{"alone", alone}, {"waiting", waiting}, {"ends", ends}, {"deadlock", deadlock},
-	{"mixed", mixed}, {"contended", contended}, {"library", library}};
+	{"mixed", mixed}, {"contended", contended}, {"library", library}, {"condition", condition}, {"monitor", monitor}};
 
 T_MAIN(cases)
