@@ -206,6 +206,7 @@ func endings() []test {
 		{[]string{"kill", "15"}, 143, false}, {[]string{"kill", "34"}, 162, false}, {[]string{"raise", "10"}, 138, false},
 		{[]string{"kill-group", "12"}, 140, false}, {[]string{"ignored", "3"}, 3, false}, {[]string{"sigpipe"}, 141, true},
 		{[]string{"blocked-segv"}, 139, false}, {[]string{"ignored-segv"}, 139, false}, {[]string{"alarm"}, 142, true},
+		{[]string{"processor-time", "1"}, 137, false}, {[]string{"processor-time", "2"}, 152, true},
 	}
 	var l []test
 	for _, e := range list {

@@ -120,6 +120,12 @@ int main(int argc, char **argv)
 		for (;;)
 			pause();
 	}
+	if (!strcmp(how, "processor-time")) { // the soft limit, or the hard one at once
+		struct rlimit r = {1, atoi(argv[2])};
+		setrlimit(RLIMIT_CPU, &r);
+		for (;;)
+			;
+	}
 	if (!strcmp(how, "sleep")) // until something ends it
 		for (;;)
 			pause();

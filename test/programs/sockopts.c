@@ -851,6 +851,99 @@ static void messages(void)
 	close(s), close(d);
 }
 
+// Values for one message from an IPv6 socket, to both versions of IP, as QUIC's libraries
+// give them.
+static ssize_t with(int s, union address *a, socklen_t n, int level, int type, const void *data, size_t len)
+{
+	union {
+		struct cmsghdr h;
+		char b[CMSG_SPACE(32)];
+	} c;
+	memset(&c, 0, sizeof c);
+	c.h.cmsg_len = CMSG_LEN(len), c.h.cmsg_level = level, c.h.cmsg_type = type;
+	memcpy(CMSG_DATA(&c.h), data, len);
+	struct iovec v = {"hello", 5};
+	struct msghdr m = {.msg_name = a, .msg_namelen = n, .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = CMSG_SPACE(len)};
+	return sendmsg(s, &m, 0);
+}
+
+static void both_versions(void)
+{
+	int d = made(SOCK_DGRAM, AF_INET6, "::", 0, 0, 0), s = socket(AF_INET6, SOCK_DGRAM, 0), port = port_of(d), v;
+	union address six, four;
+	socklen_t n = on(&six, AF_INET6, "::1", port);
+	on(&four, AF_INET6, "::ffff:127.0.0.1", port);
+	set(d, IPPROTO_IPV6, IPV6_RECVTCLASS, 1), set(d, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1), set(d, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+	set(d, IPPROTO_IP, IP_RECVTOS, 1), set(d, IPPROTO_IP, IP_RECVTTL, 1);
+	struct in6_pktinfo from = {0};
+	struct in_pktinfo from4 = {0};
+	static const int values[] = {2, 0, 255, 256, -1, -2};
+	for (size_t i = 0; i < COUNT(values); i++) {
+		v = values[i];
+		static const int list[][2] = {{IPPROTO_IPV6, IPV6_TCLASS}, {IPPROTO_IPV6, IPV6_HOPLIMIT}, {IPPROTO_IP, IP_TOS}, {IPPROTO_IP, IP_TTL}};
+		for (size_t k = 0; k < COUNT(list); k++)
+			for (int to4 = 0; to4 < 2; to4++) {
+				char what[60];
+				if (v == 0 && list[k][1] == IPV6_HOPLIMIT && !to4)
+					continue; // it may not arrive
+				if (v == -1 && list[k][1] == IPV6_TCLASS && !to4)
+					continue; // the default, which later versions of Linux take for 255
+				long r = with(s, to4 ? &four : &six, n, list[k][0], list[k][1], &v, sizeof v);
+				snprintf(what, sizeof what, "%d %d of %d to %d", list[k][0], list[k][1], v, to4 ? 4 : 6);
+				if (r == 5)
+					control(d, what);
+				else
+					say("%s: %s", what, result(r));
+			}
+	}
+	unsigned char one = 3;
+	SHOW(with(s, &four, n, IPPROTO_IP, IP_TOS, &one, 1));
+	control(d, "a byte");
+	SHOW(with(s, &six, n, IPPROTO_IPV6, IPV6_TCLASS, &one, 1));
+	inet_pton(AF_INET6, "::1", &from.ipi6_addr);
+	SHOW(with(s, &six, n, IPPROTO_IPV6, IPV6_PKTINFO, &from, sizeof from));
+	control(d, "from");
+	SHOW(with(s, &four, n, IPPROTO_IPV6, IPV6_PKTINFO, &from, sizeof from));
+	inet_pton(AF_INET6, "2001:db8::1", &from.ipi6_addr);
+	SHOW(with(s, &six, n, IPPROTO_IPV6, IPV6_PKTINFO, &from, sizeof from));
+	SHOW(with(s, &six, n, IPPROTO_IPV6, IPV6_PKTINFO, &from, sizeof from - 1));
+	memset(&from, 0, sizeof from), from.ipi6_ifindex = 9999;
+	SHOW(with(s, &six, n, IPPROTO_IPV6, IPV6_PKTINFO, &from, sizeof from));
+	from.ipi6_ifindex = if_nametoindex("lo");
+	SHOW(with(s, &six, n, IPPROTO_IPV6, IPV6_PKTINFO, &from, sizeof from));
+	control(d, "through lo");
+	inet_pton(AF_INET6, "::ffff:127.0.0.7", &from.ipi6_addr), from.ipi6_ifindex = 0;
+	SHOW(with(s, &four, n, IPPROTO_IPV6, IPV6_PKTINFO, &from, sizeof from));
+	union address who;
+	socklen_t k = sizeof who;
+	char b[10], text[60];
+	SHOW(recvfrom(d, b, 10, 0, &who.sa, &k));
+	say("from %s", inet_ntop(AF_INET6, &who.v6.sin6_addr, text, sizeof text));
+	inet_pton(AF_INET, "127.0.0.8", &from4.ipi_spec_dst);
+	SHOW(with(s, &four, n, IPPROTO_IP, IP_PKTINFO, &from4, sizeof from4));
+	k = sizeof who;
+	SHOW(recvfrom(d, b, 10, 0, &who.sa, &k));
+	say("from %s", inet_ntop(AF_INET6, &who.v6.sin6_addr, text, sizeof text));
+	SHOW(with(s, &six, n, IPPROTO_IP, IP_PKTINFO, &from4, sizeof from4));
+	control(d, "not for it");
+	// Connected, it need not say where to.
+	SHOW(connect(s, &four.sa, n));
+	v = 0x2e;
+	SHOW(with(s, NULL, 0, IPPROTO_IP, IP_TOS, &v, sizeof v));
+	control(d, "connected");
+	close(s);
+	s = socket(AF_INET, SOCK_DGRAM, 0);
+	on(&four, AF_INET, "127.0.0.1", port);
+	SHOW(connect(s, &four.sa, sizeof four.v4));
+	SHOW(with(s, NULL, 0, IPPROTO_IP, IP_PKTINFO, &from4, sizeof from4));
+	k = sizeof who;
+	SHOW(recvfrom(d, b, 10, 0, &who.sa, &k));
+	say("from %s", inet_ntop(AF_INET6, &who.v6.sin6_addr, text, sizeof text));
+	SHOW(with(s, NULL, 0, IPPROTO_IPV6, IPV6_TCLASS, &v, sizeof v));
+	control(d, "IPv6's to an IPv4 socket");
+	close(s), close(d);
+}
+
 // Broadcast needs its option; who has it is answered by the route.
 static void broadcasts(void)
 {
@@ -933,7 +1026,7 @@ static void marks(void)
 static const struct t_case cases[] = {
 	{"tcp4", tcp4}, {"tcp6", tcp6}, {"udp4", udp4}, {"udp6", udp6}, {"unix", local}, {"lengths", lengths}, {"bind-tcp", bind_tcp},
 	{"bind-udp", bind_udp}, {"restart", restart}, {"shared", shared}, {"tcp-info", tcp_info}, {"buffers", buffers}, {"lingers", lingers},
-	{"names", names}, {"deferred", deferred}, {"tuned", tuned}, {"fastopen", fastopen}, {"messages", messages}, {"broadcasts", broadcasts},
+	{"names", names}, {"deferred", deferred}, {"tuned", tuned}, {"fastopen", fastopen}, {"messages", messages}, {"both-versions", both_versions}, {"broadcasts", broadcasts},
 	{"dual", dual}, {"marks", marks},
 };
 

@@ -58,13 +58,18 @@ func (s *Stream) listened(a socket.Inet) bool {
 		return false
 	}
 	mine := s.ep.Load().SocketOptions()
+	// The registry's lock is a leaf, and an endpoint that is asked for its address takes
+	// its own.
+	var listeners []*Stream
 	s.host.reg.mu.Lock()
-	defer s.host.reg.mu.Unlock()
 	for o := range s.host.reg.streams {
-		ep := o.ep.Load()
-		if o == s || ep == nil || ep.tcp.EndpointState() != tcp.StateListen {
-			continue
+		if ep := o.ep.Load(); o != s && ep != nil && ep.tcp.EndpointState() == tcp.StateListen && o.shut.Load()&shutRD == 0 {
+			listeners = append(listeners, o)
 		}
+	}
+	s.host.reg.mu.Unlock()
+	for _, o := range listeners {
+		ep := o.ep.Load()
 		at, err := ep.GetLocalAddress()
 		if err != nil || at.Port != a.Port {
 			continue

@@ -71,9 +71,9 @@ func (s *Stream) info(ep *endpoint, out *[infoSize]byte) {
 	b := le(out[:])
 	b.u8(0, linuxState(st))
 	if st == tcp.StateListen { // how many wait to be accepted, and how many may
-		q := reflect.ValueOf(ep.tcp).Elem().FieldByName("acceptQueue")
-		b.u32(24, q.FieldByName("endpoints").FieldByName("len").Int())
-		b.u32(28, q.FieldByName("capacity").Int()-1) // see Listen
+		n, most := stack.AcceptQueue(ep.tcp)
+		b.u32(24, int64(n))
+		b.u32(28, int64(most-1)) // see Listen
 		return
 	}
 	b.u8(1, caState(o.CcState))

@@ -21,7 +21,7 @@ import (
 // TestTCPState holds the field names that tcpstate_unsafe.go and live.go look
 // up.
 func TestTCPState(t *testing.T) {
-	if rcvMemUsed == 0 || sndBufUsed == 0 || sender == 0 || maxPayload == 0 || fieldOffset("h") == 0 {
+	if rcvMemUsed == 0 || sndBufUsed == 0 || sender == 0 || maxPayload == 0 || fieldOffset("h") == 0 || acceptMu == 0 || accepted == 0 || acceptCap == 0 {
 		t.Fatal("tcp.Endpoint has changed")
 	}
 	if fieldOffset("no such field") != 0 || pointeeOffset("snd", "no such field") != 0 || pointeeOffset("sndQueueInfo", "x") != 0 {

@@ -1,10 +1,12 @@
 package stack
 
 import (
+	"container/list"
 	"reflect"
 	"sync/atomic"
 	"unsafe"
 
+	"gvisor.dev/gvisor/pkg/sync"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 )
 
@@ -15,6 +17,9 @@ var (
 	sndBufUsed = fieldOffset("sndQueueInfo", "TCPSndBufState", "SndBufUsed")
 	sender     = fieldOffset("snd")
 	maxPayload = pointeeOffset("snd", "TCPSenderState", "MaxPayloadSize")
+	acceptMu   = fieldOffset("acceptMu")
+	accepted   = fieldOffset("acceptQueue", "endpoints")
+	acceptCap  = fieldOffset("acceptQueue", "capacity")
 )
 
 // fieldOffset is the offset of a possibly nested field, or 0 if there is none.
@@ -61,6 +66,20 @@ func SendQueue(ep *tcp.Endpoint) int {
 		return 0
 	}
 	return *(*int)(unsafe.Add(unsafe.Pointer(ep), sndBufUsed))
+}
+
+// AcceptQueue is how many connections a listener has that wait to be accepted, and how
+// many that may be.
+func AcceptQueue(ep *tcp.Endpoint) (n, most int) {
+	if acceptMu == 0 || accepted == 0 || acceptCap == 0 {
+		return 0, 0
+	}
+	mu := (*sync.Mutex)(unsafe.Add(unsafe.Pointer(ep), acceptMu))
+	mu.Lock()
+	n = (*list.List)(unsafe.Add(unsafe.Pointer(ep), accepted)).Len()
+	most = *(*int)(unsafe.Add(unsafe.Pointer(ep), acceptCap))
+	mu.Unlock()
+	return n, most
 }
 
 // SegmentSize is the most payload bytes that an endpoint's segments carry, 0
