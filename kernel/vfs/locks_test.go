@@ -64,22 +64,28 @@ func TestRecordLocksAgainstModel(t *testing.T) {
 			if rng.Intn(8) == 0 {
 				r.End, b = maxOffset, size
 			}
+			// Where each other owner's first conflict is, and of what kind.
 			conflict := false
-			first := -1
+			var first [4]int
 			for o := range model {
-				for i := a; i <= b && o != owner; i++ {
+				first[o] = -1
+				for i := a; i <= b && o != owner && first[o] < 0; i++ {
 					if m := model[o][i]; m != 0 && (m == 'x' || r.Exclusive) {
-						conflict = true
-						if first < 0 || i < first {
-							first = i
-						}
+						conflict, first[o] = true, i
 					}
 				}
 			}
 			if found, process, ok := f.GetLock(&r); ok != conflict {
 				t.Fatalf("get %+v: %v, want %v", r, ok, conflict)
-			} else if ok && (process != !found.OFD || found.Start > int64(first) || found.End < r.Start) {
-				t.Fatalf("get: %+v, first conflict at %d", found, first)
+			} else if ok {
+				right := false
+				for o, i := range first {
+					right = right || i >= 0 && found.Start <= int64(i) && found.End >= int64(min(i, size-1)) &&
+						found.Exclusive == (model[o][i] == 'x') && found.OFD == (o < 3)
+				}
+				if !right || process != !found.OFD {
+					t.Fatalf("get: %+v, first conflicts at %d", found, first)
+				}
 			}
 			e := f.SetLock(&s, &r, false)
 			if conflict && !r.Unlock {
