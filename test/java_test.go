@@ -107,7 +107,7 @@ func TestJavaMachine(t *testing.T) {
 	java := packaged(t, "java", "openjdk-17-jre-headless")
 	slot(t)
 	o, err := harness.OnSkerry(context.Background(), skerry, &harness.Program{Path: java, CPUs: 2, Memory: 512, Timeout: time.Minute,
-		Args: []string{"-Xshare:on", "-XshowSettings:all", "-Xlog:os+container=trace", "-version"}})
+		Args: append(compilers(2), "-Xshare:on", "-XshowSettings:all", "-Xlog:os+container=trace", "-version")})
 	if err != nil {
 		t.Fatal(err)
 	}
