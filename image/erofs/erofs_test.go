@@ -167,6 +167,22 @@ func compare(t *testing.T, path string, w want, mode fs.FileMode, link func() (s
 	}
 }
 
+// layoutOf is the layout that an entry should have, EROFS_INODE_FLAT_PLAIN or
+// EROFS_INODE_FLAT_INLINE.
+func layoutOf(w want, size int64) int {
+	limit := int64(BlockSize - compactSize)
+	switch w.kind {
+	case Executable:
+		limit = 0
+	case Regular:
+		limit = maxInline
+	}
+	if size == 0 || size > limit {
+		return 0
+	}
+	return 2
+}
+
 // readBack compares image with m through another implementation's reader.
 func readBack(t *testing.T, image []byte, m map[string]want) {
 	t.Helper()
@@ -196,7 +212,7 @@ func readBack(t *testing.T, image []byte, m map[string]want) {
 			func() (string, error) { return fsys.(fs.ReadLinkFS).ReadLink(p) },
 			func() ([]byte, error) { return fs.ReadFile(fsys, p) })
 		st := info.Sys().(*goerofs.Stat)
-		if st.UID != Owner || st.GID != Owner || st.Mtime != Time || st.InodeLayout != 0 || len(st.Xattrs) != 0 {
+		if st.UID != Owner || st.GID != Owner || st.Mtime != Time || int(st.InodeLayout) != layoutOf(w, st.Size) || len(st.Xattrs) != 0 {
 			t.Errorf("%s: %+v", path, st)
 		}
 		if st.Ino == 0 || inos[st.Ino] != "" {
@@ -260,13 +276,15 @@ func TestRandomTrees(t *testing.T) {
 	}
 }
 
-// TestAligned checks what the kernel maps: file data begins at a block and its
-// last block ends with zeros.
+// TestAligned checks what the kernel maps from the device: data of an executable
+// file, and of any that is not small, begins at a block, and its last block ends
+// with zeros.
 func TestAligned(t *testing.T) {
 	const mark = "\xa5marker\x5a"
 	m := map[string]want{}
 	for i := range 50 {
-		m[fmt.Sprintf("/f%d", i)] = want{Regular, mark + strings.Repeat("x", i*97)}
+		m[fmt.Sprintf("/x%d", i)] = want{Executable, mark + strings.Repeat("x", i*97)}
+		m[fmt.Sprintf("/f%d", i)] = want{Regular, mark + strings.Repeat("x", maxInline-len(mark)+1+i*97)}
 	}
 	image := write(t, build(t, m))
 	found := 0
@@ -294,6 +312,38 @@ func TestAligned(t *testing.T) {
 		t.Errorf("%d of %d files found", found, len(m))
 	}
 }
+
+// TestInline checks that small data costs a place behind its inode, not a block,
+// and that a file which changes its size meanwhile is an error.
+func TestInline(t *testing.T) {
+	m := map[string]want{}
+	for i := range 500 {
+		m[fmt.Sprintf("/d%03d/file", i)] = want{Regular, strings.Repeat("x", 100)}
+		m[fmt.Sprintf("/d%03d/link", i)] = want{Symlink, "file"}
+	}
+	image := write(t, build(t, m))
+	readBack(t, image, m)
+	fsck(t, image, "")
+	// 500 folders of 32+62 bytes, files of 32+100, links of 32+4, in slots of 32,
+	// and a root of three blocks.
+	if n := len(image) / BlockSize; n > 500*(96+160+64)/BlockSize+6 {
+		t.Errorf("%d blocks", n)
+	}
+	for _, n := range []int64{10, 12} {
+		tree := New()
+		if err := tree.File("/f", changing{Bytes(strings.Repeat("x", int(n)))}, false); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tree.WriteTo(io.Discard); err == nil || err.Error() != "/f changed while it was read" {
+			t.Errorf("a file of %d bytes that had 11: %v", n, err)
+		}
+	}
+}
+
+// changing is a file that had 11 bytes when it was added.
+type changing struct{ Bytes }
+
+func (changing) Size() int64 { return 11 }
 
 // TestChecksum compares our checksum with the one of mkfs.erofs.
 func TestChecksum(t *testing.T) {
@@ -338,7 +388,7 @@ func TestReproducible(t *testing.T) {
 	}
 	small := write(t, build(t, map[string]want{"/a": {Executable, "x"}, "/b": {Symlink, "a"}}))
 	sum := sha256.Sum256(small)
-	const golden = "7f57f4c57b45a500800358d0752bd19ddb04ab61b96e5da0ef01e040c077b1d4"
+	const golden = "7f0ba5eda6bffa70998f536052656190ec9d0798a277dee0acb9670bbe5228dd"
 	if got := hex.EncodeToString(sum[:]); got != golden {
 		t.Errorf("the bytes of a known tree changed: %s. If that is meant, the cache and the documentation must know", got)
 	}

@@ -22,14 +22,19 @@ type Lazy struct {
 
 // Lazy plans the tree, which must not change any more.
 func (t *Tree) Lazy() (*Lazy, error) {
-	l, err := t.plan()
+	// Every file from blocks of its own: none is read before it is asked for.
+	l, err := t.plan(false)
 	if err != nil {
 		return nil, err
 	}
-	z := &Lazy{meta: l.metadata(), size: int64(l.blocks) * BlockSize}
+	meta, err := l.metadata()
+	if err != nil {
+		return nil, err
+	}
+	z := &Lazy{meta: meta, size: int64(l.blocks) * BlockSize}
 	for _, kind := range []Kind{Dir, Symlink} {
 		for _, n := range l.nodes {
-			if n.kind != kind {
+			if n.kind != kind || n.inline {
 				continue
 			}
 			b := l.dirs[n]

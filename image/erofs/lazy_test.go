@@ -2,10 +2,12 @@ package erofs
 
 import (
 	"bytes"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -18,6 +20,9 @@ func TestLazy(t *testing.T) {
 		b := make([]byte, r.IntN(3)*r.IntN(20000))
 		for j := range b {
 			b[j] = byte(r.Uint32())
+		}
+		if i%5 != 0 && len(b) <= maxInline {
+			b = nil // a small one would lie elsewhere in what WriteTo writes
 		}
 		name := strconv.Itoa(i)
 		path := "/d" + strconv.Itoa(i%7) + "/" + name
@@ -65,6 +70,60 @@ func TestLazy(t *testing.T) {
 	if n, err := z.ReadAt(make([]byte, 10), -1); n != 0 || err == nil {
 		t.Errorf("before the start: %d, %v", n, err)
 	}
+}
+
+// TestLazySmall: small files, too, are read from their sources, and only when they
+// are asked for.
+func TestLazySmall(t *testing.T) {
+	m := sample()
+	tree := New()
+	for path, w := range m {
+		var err error
+		switch w.kind {
+		case Dir:
+			err = tree.Mkdir(path)
+		case Symlink:
+			err = tree.Symlink(path, w.data)
+		default:
+			err = tree.File(path, opened{Bytes(w.data), t}, w.kind == Executable)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	z, err := tree.Lazy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	for path, w := range m {
+		if w.kind == Regular || w.kind == Executable {
+			n := tree.root
+			for _, name := range strings.Split(path[1:], "/") {
+				n = n.children[name]
+			}
+			if n.inline {
+				t.Errorf("%s lies behind its inode", path)
+			}
+			n.src = Bytes(w.data)
+		}
+	}
+	image := make([]byte, z.Size())
+	if _, err := z.ReadAt(image, 0); err != nil {
+		t.Fatal(err)
+	}
+	fsck(t, image, "")
+}
+
+// opened is a file that must not be opened.
+type opened struct {
+	Bytes
+	t *testing.T
+}
+
+func (o opened) Open() (io.ReadCloser, error) {
+	o.t.Error("a file was opened before it was read")
+	return o.Bytes.Open()
 }
 
 // TestLazyChanged: files that change or go away do not hurt what is around them.

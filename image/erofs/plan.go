@@ -17,20 +17,64 @@ const (
 	direntSize   = 12   // struct erofs_dirent
 )
 
+// maxInline is the largest file, in bytes, whose data lies behind its inode, in the
+// same block. Larger ones would leave gaps about as large as what they save, and
+// their pages cannot be read straight into the page cache.
+const maxInline = 1024
+
 // layout is a tree with every inode and block in its place: block 0 with the
-// superblock, inodes from right behind it, then the data of directories,
-// symbolic links and files, each from a block of its own.
+// superblock, from right behind it inodes, each with its data behind it if that is
+// small, then the other data of directories, symbolic links and files, each from a
+// block of its own.
 type layout struct {
-	nodes  []*node // in order of their inodes
+	nodes  []*node // parents first, in order of names
 	dirs   map[*node][]byte
-	meta   int64  // bytes from the start to the end of the last inode
+	meta   int64  // bytes of the blocks with inodes
 	blocks uint32 // in all
 }
 
+// shelf hands out places for inodes in the blocks from the superblock on. It
+// keeps the last few blocks open, since what is too large for the rest of one
+// leaves room there for smaller ones.
+type shelf struct {
+	open []int64 // where the free rest of each open block begins, the oldest first
+	end  int64   // bytes of all blocks so far
+}
+
+// openBlocks is how many blocks shelf keeps open.
+const openBlocks = 16
+
+// place returns where size bytes, at most BlockSize, go: aligned for an inode and
+// within one block.
+func (s *shelf) place(size int64) int64 {
+	for i, at := range s.open {
+		if at&^(BlockSize-1)+BlockSize-at < size {
+			continue
+		}
+		if s.open[i] = roundSlot(at + size); s.open[i]%BlockSize == 0 { // full
+			s.open = append(s.open[:i], s.open[i+1:]...)
+		}
+		return at
+	}
+	at := s.end
+	s.end += BlockSize
+	if roundSlot(size) < BlockSize {
+		if len(s.open) == openBlocks {
+			s.open = s.open[:copy(s.open, s.open[1:])]
+		}
+		s.open = append(s.open, roundSlot(at+size))
+	}
+	return at
+}
+
+// roundSlot returns where the next inode can begin.
+func roundSlot(off int64) int64 { return (off + compactSize - 1) &^ (compactSize - 1) }
+
 var errTooBig = errors.New("the files are too large for one file system")
 
-// plan assigns inodes and blocks.
-func (t *Tree) plan() (*layout, error) {
+// plan assigns inodes and blocks. Data of small files lies with their inodes if
+// files says so; that of directories and links does in any case.
+func (t *Tree) plan(files bool) (*layout, error) {
 	l := &layout{dirs: map[*node][]byte{}}
 	t.root.parent = t.root
 	l.walk(t.root)
@@ -38,21 +82,20 @@ func (t *Tree) plan() (*layout, error) {
 	// A nid is an inode's offset, in units of 32 bytes, from meta_blkaddr, which
 	// is 0 here. So no inode has number 0, which some programs take for a hole
 	// in a directory.
-	off := int64(superOffset + superSize)
+	s := shelf{open: []int64{superOffset + superSize}, end: BlockSize}
 	for i, n := range l.nodes {
 		n.ino = uint32(i) + 1
 		size := n.inodeSize()
-		if off%BlockSize+size > BlockSize { // an inode lies in one block
-			off = roundUp(off)
+		if n.inline = n.fitsInline(files); n.inline {
+			size += n.size
 		}
-		n.nid = uint64(off / compactSize)
-		off += size
+		n.nid = uint64(s.place(size) / compactSize)
 	}
-	l.meta = off
+	l.meta = s.end
 
-	next := roundUp(off) >> blockBits
+	next := l.meta >> blockBits
 	place := func(n *node) {
-		if n.size > 0 {
+		if n.size > 0 && !n.inline {
 			n.block = uint32(next)
 			next += roundUp(n.size) >> blockBits
 		}
@@ -111,6 +154,21 @@ func (l *layout) walk(n *node) {
 	default:
 		n.nlink, n.size = 1, n.src.Size()
 	}
+}
+
+// fitsInline says whether n's data lies behind its inode, the layout that the
+// format calls "flat inline". An executable file's never does: all of its pages
+// are to be blocks of the device.
+func (n *node) fitsInline(files bool) bool {
+	switch {
+	case n.size == 0:
+		return false
+	case n.kind == Regular:
+		return files && n.size <= maxInline
+	case n.kind == Executable:
+		return false
+	}
+	return n.inodeSize()+n.size <= BlockSize
 }
 
 // inodeSize is 32 bytes if the compact form can hold n.

@@ -75,6 +75,7 @@ type node struct {
 	nlink  int
 	size   int64  // of the data, in bytes
 	block  uint32 // where the data begins
+	inline bool   // the data lies behind the inode instead
 }
 
 // Tree is a file system to be written.

@@ -41,23 +41,27 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // WriteTo writes the file system, a whole number of blocks. A file that does not
 // have the size that it had when it was added is an error.
 func (t *Tree) WriteTo(w io.Writer) (int64, error) {
-	l, err := t.plan()
+	l, err := t.plan(true)
 	if err != nil {
 		return 0, err
 	}
 	out := &counter{w: w}
-	if _, err := out.Write(l.metadata()); err != nil {
+	meta, err := l.metadata()
+	if err != nil {
+		return 0, err
+	}
+	if _, err := out.Write(meta); err != nil {
 		return out.n, err
 	}
 	for _, n := range l.nodes {
-		if n.kind == Dir {
+		if n.kind == Dir && !n.inline {
 			if err := out.block(l.dirs[n]); err != nil {
 				return out.n, err
 			}
 		}
 	}
 	for _, n := range l.nodes {
-		if n.kind == Symlink {
+		if n.kind == Symlink && !n.inline {
 			if err := out.block([]byte(n.target)); err != nil {
 				return out.n, err
 			}
@@ -65,7 +69,7 @@ func (t *Tree) WriteTo(w io.Writer) (int64, error) {
 	}
 	buf := make([]byte, 256<<10)
 	for _, n := range l.nodes {
-		if n.kind == Regular || n.kind == Executable {
+		if (n.kind == Regular || n.kind == Executable) && !n.inline {
 			if err := out.file(n, buf); err != nil {
 				return out.n, err
 			}
@@ -77,11 +81,27 @@ func (t *Tree) WriteTo(w io.Writer) (int64, error) {
 	return out.n, nil
 }
 
-// metadata returns the blocks of the superblock and the inodes.
-func (l *layout) metadata() []byte {
-	b := make([]byte, roundUp(l.meta))
+// metadata returns the blocks of the superblock, the inodes and what lies with
+// them.
+func (l *layout) metadata() ([]byte, error) {
+	b := make([]byte, l.meta)
 	for _, n := range l.nodes {
-		n.putInode(b[n.nid*compactSize:])
+		at := b[n.nid*compactSize:]
+		n.putInode(at)
+		if !n.inline {
+			continue
+		}
+		at = at[n.inodeSize():][:n.size]
+		switch n.kind {
+		case Dir:
+			copy(at, l.dirs[n])
+		case Symlink:
+			copy(at, n.target)
+		default:
+			if err := n.readInto(at); err != nil {
+				return nil, err
+			}
+		}
 	}
 	s := b[superOffset:]
 	le.PutUint32(s[0:], superMagic)
@@ -98,7 +118,7 @@ func (l *layout) metadata() []byte {
 	// (erofs_superblock_csum_verify). Linux's crc32c() does not invert the
 	// result as the usual form does.
 	le.PutUint32(s[4:], ^crc32.Checksum(b[superOffset:BlockSize], castagnoli))
-	return b
+	return b, nil
 }
 
 // putInode writes n's inode to b.
@@ -112,8 +132,15 @@ func (n *node) putInode(b []byte) {
 	case Symlink:
 		mode = modeSymlink
 	}
-	// i_format: bit 0 extended, bits 1-3 layout, 0 for "flat plain".
+	// i_format: bit 0 extended, bits 1-3 layout, 0 for "flat plain", 2 for "flat
+	// inline". i_u.raw_blkaddr is that of the data in blocks, of which an inline
+	// node has none here.
+	format := uint16(0)
+	if n.inline {
+		format = 2 << 1
+	}
 	if n.inodeSize() == compactSize {
+		le.PutUint16(b[0:], format)
 		le.PutUint16(b[4:], mode)
 		le.PutUint16(b[6:], uint16(n.nlink))
 		le.PutUint32(b[8:], uint32(n.size))
@@ -123,7 +150,7 @@ func (n *node) putInode(b []byte) {
 		le.PutUint16(b[26:], Owner)
 		return
 	}
-	le.PutUint16(b[0:], 1)
+	le.PutUint16(b[0:], format|1)
 	le.PutUint16(b[4:], mode)
 	le.PutUint64(b[8:], uint64(n.size))
 	le.PutUint32(b[16:], n.block)
@@ -216,6 +243,26 @@ func (c *counter) file(n *node, buf []byte) error {
 		return fmt.Errorf("%s changed while it was read", n.describe())
 	}
 	return c.pad()
+}
+
+// readInto reads all of a file to b, which has its size.
+func (n *node) readInto(b []byte) error {
+	r, err := n.src.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	var more [1]byte
+	switch _, err := io.ReadFull(r, b); err {
+	case nil:
+		if k, _ := r.Read(more[:]); k == 0 {
+			return nil
+		}
+	case io.EOF, io.ErrUnexpectedEOF:
+	default:
+		return err
+	}
+	return fmt.Errorf("%s changed while it was read", n.describe())
 }
 
 // describe names the file for a message.
