@@ -24,6 +24,7 @@ var added = map[string]string{
 	"pkg/tcpip/stack/burst.go":         "stack/burst.go.txt",
 	"pkg/tcpip/transport/tcp/burst.go": "tcp/burst.go.txt",
 	"pkg/tcpip/transport/tcp/ended.go": "tcp/ended.go.txt",
+	"pkg/tcpip/transport/tcp/local.go": "tcp/local.go.txt",
 	"pkg/tcpip/transport/tcp/room.go":  "tcp/room.go.txt",
 }
 
@@ -66,6 +67,16 @@ var edits = []edit{
 	// EPOLLRDHUP comes from; an edge is announced once. See tcp/ended.go.txt.
 	{"pkg/tcpip/transport/tcp/rcv.go", "\t\tr.ep.readyToRead(nil)\n", "\t\tr.ep.endInput()\n"},
 	{"pkg/tcpip/transport/tcp/rcv.go", "\t\t// Flush out any pending segments, except the very first one if\n", "\t\tr.ep.announceEnd()\n\n\t\t// Flush out any pending segments, except the very first one if\n"},
+	// What is sent by loopback has arrived when the call returns: see tcp/local.go.txt.
+	{"pkg/tcpip/transport/tcp/dispatcher.go", "type dispatcher struct {\n", "type dispatcher struct {\n\tlocal localQueue\n"},
+	{"pkg/tcpip/transport/tcp/endpoint.go", "\t// pendingProcessingMu protects pendingProcessing.\n", "\tlocal localRun\n\n\t// pendingProcessingMu protects pendingProcessing.\n"},
+	{"pkg/tcpip/transport/tcp/dispatcher.go", "\tif !ep.enqueueSegment(s) {\n\t\treturn\n\t}\n\n\t// Only wakeup", "\tif pkt.NICID == loopNIC && !ep.Local() {\n\t\tep.local.peer.Store(true)\n\t}\n\tif !ep.enqueueSegment(s) {\n\t\treturn\n\t}\n\n\t// Only wakeup"},
+	{"pkg/tcpip/transport/tcp/dispatcher.go", "\t\td.selectProcessor(id).queueEndpoint(ep)\n", "\t\td.queue(d.selectProcessor(id), ep)\n"},
+	{"pkg/tcpip/transport/tcp/endpoint.go", "then it will fail to process as TryLock() will fail.\n\tprocessor.queueEndpoint(e)\n", "then it will fail to process as TryLock() will fail.\n\te.protocol.dispatcher.queue(processor, e)\n"},
+	// Whether the receive buffer's growth is worth a window update was judged by the
+	// buffer before: a sender that had seen a window of 0 heard of it by its probe only,
+	// 200 ms later.
+	{"pkg/tcpip/transport/tcp/endpoint.go", "e.windowCrossedACKThresholdLocked(availAfter-availBefore, rcvBufSize)", "e.windowCrossedACKThresholdLocked(availAfter-availBefore, rcvWnd)"},
 	// A listener's queue takes payload up to a bound of its own: see tcp/room.go.txt.
 	{"pkg/tcpip/transport/tcp/segment_queue.go", "bufSz := q.ep.ops.GetReceiveBufferSize()", "bufSz := q.ep.segmentRoom()"},
 	// The timer that sends what TCP_CORK holds was armed for the first time only: what

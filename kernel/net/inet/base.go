@@ -50,9 +50,39 @@ const (
 type endpoint struct {
 	tcpip.Endpoint
 	tcp   *tcp.Endpoint // nil for UDP
+	local localCaller   // tcp, if it is the kernel's copy of gVisor
 	queue *waiter.Queue
 	entry waiter.Entry
 	grown atomic.Bool // see Stream.grow
+}
+
+// localCaller is what the kernel's copy of gVisor adds to TCP endpoints
+// (cmd/trimgvisor): what a call sends by loopback has arrived when LeaveCall returns.
+type localCaller interface {
+	Local() bool
+	EnterCall()
+	LeaveCall()
+}
+
+// enter begins a call that may send to a socket of this machine; leave ends it, with
+// no lock held.
+func (ep *endpoint) enter() {
+	if ep.local != nil {
+		ep.local.EnterCall()
+	}
+}
+
+func (ep *endpoint) leave() {
+	if ep.local != nil {
+		ep.local.LeaveCall()
+	}
+}
+
+// newTCP is an endpoint of TCP with its queue.
+func newTCP(ep tcpip.Endpoint, q *waiter.Queue) *endpoint {
+	e := &endpoint{Endpoint: ep, tcp: ep.(*tcp.Endpoint), queue: q}
+	e.local, _ = ep.(localCaller)
+	return e
 }
 
 // base is what TCP and UDP sockets share.

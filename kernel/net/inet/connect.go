@@ -157,6 +157,9 @@ func (s *Stream) Connect(addr []byte) abi.Errno {
 	if e != abi.OK {
 		return e
 	}
+	first := s.ep.Load()
+	first.enter()
+	defer first.leave()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f == abi.AF_UNSPEC { // disconnects; a listener stops listening
@@ -307,7 +310,7 @@ func (s *Stream) Accept(peer []byte) (socket.Socket, int, abi.Errno) {
 	s.mu.Unlock()
 	c.options.deferAccept, c.options.priority = 0, 0
 	c.stamp.Store(s.stamp.Load())
-	e := &endpoint{Endpoint: child, tcp: child.(*tcp.Endpoint), queue: q}
+	e := newTCP(child, q)
 	for _, o := range record {
 		if inherited(o.level, o.name) {
 			c.apply(e, o.level, o.name, o.val)
@@ -327,9 +330,12 @@ func (s *Stream) Shutdown(how int) abi.Errno {
 		return abi.EINVAL
 	}
 	bits := uint32(how + 1) // SHUT_RD 0 → 1, SHUT_WR 1 → 2, SHUT_RDWR 2 → 3
+	ep := s.ep.Load()
+	ep.enter()
+	defer ep.leave()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ep := s.ep.Load()
+	ep = s.ep.Load()
 	st := ep.tcp.EndpointState()
 	switch {
 	case st == tcp.StateListen:
@@ -412,8 +418,10 @@ func (s *Stream) Linger(w *wait.Waiter) {
 	if !l.Enabled || l.Timeout <= 0 {
 		return
 	}
+	ep.enter()
 	uncork(ep)
 	ep.Shutdown(tcpip.ShutdownRead | tcpip.ShutdownWrite)
+	ep.leave()
 	end := wait.Now() + int64(l.Timeout)
 	var e waiter.Entry
 	e.Init(w, waiter.AllEvents)

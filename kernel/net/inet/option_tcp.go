@@ -23,6 +23,9 @@ const (
 
 // SetOption implements socket.Socket.
 func (s *Stream) SetOption(level, name int, val []byte) abi.Errno {
+	first := s.ep.Load() // TCP_CORK and TCP_NODELAY may let something go
+	first.enter()
+	defer first.leave()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if level == abi.SOL_SOCKET {

@@ -64,7 +64,7 @@ func (s *Stream) fresh() abi.Errno {
 	if err != nil {
 		return errnoOf(err)
 	}
-	s.attach(&endpoint{Endpoint: ep, tcp: ep.(*tcp.Endpoint), queue: q}, s)
+	s.attach(newTCP(ep, q), s)
 	return abi.OK
 }
 
@@ -214,12 +214,19 @@ func (s *Stream) recv(v *usermem.Vec, flags int) (int, abi.Errno) {
 	if flags&abi.MSG_TRUNC != 0 { // tcp(7): the bytes are thrown away
 		dst = &discard{v.Len()}
 	}
+	local := ep.local != nil && ep.local.Local()
+	if local {
+		ep.local.EnterCall()
+	}
 	res, err := ep.Read(dst, tcpip.ReadOptions{Peek: peek})
+	if err == nil && !peek {
+		s.bytesIn.Add(uint64(res.Count))
+		s.moderate(ep, res.Count)
+	}
+	if local {
+		ep.local.LeaveCall()
+	}
 	if err == nil {
-		if !peek {
-			s.bytesIn.Add(uint64(res.Count))
-			s.moderate(ep, res.Count)
-		}
 		return res.Count, abi.OK
 	}
 	return s.recvFailed(ep, err, v.Len())
@@ -300,9 +307,16 @@ func (s *Stream) send(v *usermem.Vec, flags int) (int, abi.Errno) {
 	if !ep.grown.Load() {
 		s.grow(ep)
 	}
+	local := ep.local != nil && ep.local.Local()
+	if local {
+		ep.local.EnterCall()
+	}
 	n, err := ep.Write(v, tcpip.WriteOptions{})
 	if flags&abi.MSG_MORE == 0 && !s.userCork.Load() && ep.SocketOptions().GetCorkOption() {
 		ep.SocketOptions().SetCorkOption(false)
+	}
+	if local {
+		ep.local.LeaveCall()
 	}
 	if err == nil {
 		s.bytesOut.Add(uint64(n))
@@ -381,9 +395,11 @@ func (d *discard) Write(b []byte) (int, error) {
 func (s *Stream) Release() {
 	ep := s.ep.Load()
 	s.closed.Store(true)
+	ep.enter()
 	uncork(ep)
 	ep.Close()
 	s.host.reg.addOrphan(s)
+	ep.leave()
 }
 
 // count is the memory in bytes of the endpoint's queues.
