@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/waiter"
 
@@ -27,11 +28,17 @@ func TestArrived(t *testing.T) {
 			}
 			h := newHost(t)
 			l := listener(t, h, family, addr)
+			// A timer that has the receiver's lock at that moment may leave the work to
+			// another goroutine; that is rare.
+			var c arrivals
 			for range 300 {
-				arrived(t, h, l, family, addr)
+				c.connection(t, h, l, family, addr)
 				if t.Failed() {
 					return
 				}
+			}
+			if c.late*50 > c.all {
+				t.Errorf("%d of %d arrived later", c.late, c.all)
 			}
 			// Nobody listens: the attempt has failed when it returns.
 			l.Release()
@@ -66,14 +73,25 @@ func listener(t testing.TB, h *Host, family int, addr []byte) *Stream {
 	return l.(*Stream)
 }
 
-// arrived makes one connection and looks after every step.
-func arrived(t *testing.T, h *Host, l *Stream, family int, addr []byte) {
+// arrivals counts what should have arrived when it was looked at.
+type arrivals struct{ all, late int }
+
+// connection makes one connection and looks after every step.
+func (a *arrivals) connection(t *testing.T, h *Host, l *Stream, family int, addr []byte) {
 	check := func(when string, s interface {
 		Readiness(waiter.EventMask) waiter.EventMask
 	}, want waiter.EventMask) {
 		t.Helper()
-		if m := s.Readiness(waiter.AllEvents); m&want != want {
-			t.Errorf("%s: %#x, want %#x in it", when, m, want)
+		a.all++
+		for i := 0; s.Readiness(waiter.AllEvents)&want != want; i++ {
+			if i == 0 {
+				a.late++
+			}
+			if i == 2000 {
+				t.Errorf("%s: %#x, want %#x in it", when, s.Readiness(waiter.AllEvents), want)
+				return
+			}
+			time.Sleep(time.Millisecond)
 		}
 	}
 	var th thread
