@@ -63,15 +63,17 @@ var (
 	redisTail   = regexp.MustCompile(`( \(\d+ ms\)| in tests/\S+)$`)
 )
 
-// redisUnit runs a unit and returns its results, in order, and what was printed.
-func redisUnit(ctx context.Context, source, address, unit string) ([]redisResult, string, error) {
+// redisUnit runs a unit, on host ports that belong to its number, and returns its
+// results, in order, and what was printed.
+func redisUnit(ctx context.Context, source, address, unit string, number int) ([]redisResult, string, error) {
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
 	defer cancel()
-	args := []string{"tests/test_helper.tcl", "--host", "127.0.0.1", "--port", port, "--clients", "1", "--single", unit, "--tags", redisTags}
+	args := []string{"tests/test_helper.tcl", "--host", "127.0.0.1", "--port", port, "--clients", "1", "--single", unit, "--tags", redisTags,
+		"--baseport", strconv.Itoa(20000 + 300*number), "--portcount", "200"}
 	for _, name := range redisForks {
 		args = append(args, "--skiptest", name)
 	}
@@ -101,11 +103,8 @@ func TestRedisUnits(t *testing.T) {
 	}
 	path := packaged(t, "redis-server", "redis-server")
 	packaged(t, "tclsh", "tcl")
-	source := redisSource(t)
-	slot(t)
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Minute)
-	defer cancel()
-	start := func(skerry string) *harness.Running {
+	original := redisSource(t)
+	start := func(ctx context.Context, t *testing.T, skerry string) *harness.Running {
 		d := &harness.Daemon{
 			Path: path, Memory: 256, CPUs: 2, Timeout: 2 * time.Minute,
 			Args: func(p harness.Place) []string {
@@ -120,25 +119,35 @@ func TestRedisUnits(t *testing.T) {
 		}
 		return r
 	}
-	linux, machine := start(""), start(skerryCommand(t))
-	for _, unit := range redisUnits {
+	for i, unit := range redisUnits {
 		t.Run(unit, func(t *testing.T) {
-			want, text, err := redisUnit(ctx, source, linux.Address, unit)
+			t.Parallel()
+			slot(t)
+			ctx, cancel := context.WithTimeout(context.Background(), 60*time.Minute)
+			defer cancel()
+			// A run cleans its folder up, so each has its own.
+			source := filepath.Join(t.TempDir(), "source")
+			if err := os.CopyFS(source, os.DirFS(original)); err != nil {
+				t.Fatal(err)
+			}
+			linux := start(ctx, t, "")
+			want, text, err := redisUnit(ctx, source, linux.Address, unit, i)
 			if err != nil || len(want) == 0 { // a test that fails is an error
 				t.Fatalf("on Linux: %v: %s", err, tail([]byte(text), 2000))
 			}
-			got, text, err := redisUnit(ctx, source, machine.Address, unit)
+			machine := start(ctx, t, skerryCommand(t))
+			got, text, err := redisUnit(ctx, source, machine.Address, unit, i)
 			var exit *exec.ExitError
 			if err != nil && !errors.As(err, &exit) {
 				t.Errorf("%v: %s", err, tail([]byte(text), 2000))
 			}
 			compareRedis(t, want, got, text)
+			for _, r := range []*harness.Running{linux, machine} {
+				if status, err := r.Stop(30 * time.Second); err != nil || status != 0 {
+					t.Errorf("status %d after SIGTERM, %v: %s", status, err, tail([]byte(r.Output()), 2000))
+				}
+			}
 		})
-	}
-	for _, r := range []*harness.Running{linux, machine} {
-		if status, err := r.Stop(30 * time.Second); err != nil || status != 0 {
-			t.Errorf("status %d after SIGTERM, %v: %s", status, err, tail([]byte(r.Output()), 2000))
-		}
 	}
 }
 

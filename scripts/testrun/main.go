@@ -48,6 +48,7 @@ type group struct {
 var long = []struct{ page, name, test string }{
 	{"go", "Go's own tests in machines", "TestStdlib"},
 	{"cpython", "CPython's own tests in machines", "TestCPython"},
+	{"redis", "Redis' own tests against a machine", "TestRedisUnits"},
 	{"stress", "stress-ng in machines", "TestStress"},
 	{"soak", "soak", "TestSoak"},
 }
