@@ -49,6 +49,7 @@ var long = []struct{ page, name, test string }{
 	{"go", "Go's own tests in machines", "TestStdlib"},
 	{"cpython", "CPython's own tests in machines", "TestCPython"},
 	{"redis", "Redis' own tests against a machine", "TestRedisUnits"},
+	{"sqlite", "SQLite's own tests in machines", "TestSQLiteSuite"},
 	{"stress", "stress-ng in machines", "TestStress"},
 	{"soak", "soak", "TestSoak"},
 }
