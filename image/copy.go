@@ -60,11 +60,12 @@ func (c Copy) String() string { return flagName(c.Dir) + " " + c.Host + ":" + c.
 
 // adder says how host files become entries of a tree.
 type adder struct {
-	program    string // path of the program, which nothing may replace
-	file       string // the program's file on the host, "" if it is not known
-	executable bool   // whether x bits of the host count
+	program string // path of the program, which nothing may replace
+	file    string // the program's file on the host, "" if it is not known
 	// check, if there is one, may refuse a path.
 	check func(path string, dir bool) error
+	// allow are the paths of --allow shell:PATH.
+	allow []string
 	// found collects the libraries and modules among the files, which may be
 	// mapped as code without an x bit; nil if files are data only.
 	found *[]module
@@ -144,12 +145,21 @@ func (c Copy) addEntry(t *erofs.Tree, a adder, host, guest string, info fs.FileI
 	case m&(fs.ModeSetuid|fs.ModeSetgid) != 0:
 		return refuse(host+" has the setuid or setgid bit, and a machine has no other user to become", "chmod ug-s "+host)
 	default:
-		executable := a.executable && m.Perm()&0o111 != 0
-		if a.found != nil {
-			if o := elfAt(host); o != nil && o.Library {
-				executable = true
-				*a.found = append(*a.found, module{host, o})
+		// No program but the one can be executed, so no other file is marked as one.
+		executable := false
+		switch o := elfAt(host); {
+		case o == nil:
+		case !o.Library:
+			if why := beside(host); why != "" && !slices.Contains(a.allow, guest) {
+				return refuse(host+" is "+why+", and a machine has none beside its program (no shells)",
+					"leave it out, or give --allow shell:"+guest+", which the image records")
 			}
+		case a.found != nil:
+			executable = true
+			*a.found = append(*a.found, module{host, o})
+		}
+		if hasCapabilities(host) {
+			return refuse(host+" has file capabilities, and a machine has no others to give", "setcap -r "+host)
 		}
 		err = t.File(guest, hostSource(host, info.Size()), executable)
 	}

@@ -25,7 +25,11 @@ func (im *Image) Data(copies []Copy, folders []string, dir string) (*DataFile, e
 		return nil, err
 	}
 	t := erofs.New()
-	a := adder{program: im.Manifest.Program, check: func(p string, isDir bool) error {
+	var allow []string
+	for _, a := range im.Manifest.Allow {
+		allow = append(allow, strings.TrimPrefix(a, "shell:"))
+	}
+	a := adder{program: im.Manifest.Program, allow: allow, check: func(p string, isDir bool) error {
 		for i := 1; i < len(p); i++ {
 			if p[i] != '/' {
 				continue

@@ -47,6 +47,9 @@ func CheckProgram(path, name string) error {
 	if info.Mode()&(os.ModeSetuid|os.ModeSetgid) != 0 {
 		return cannotRun(name, "has the setuid or setgid bit, and a machine has no other user to become", "chmod ug-s "+name)
 	}
+	if hasCapabilities(path) {
+		return cannotRun(name, "has file capabilities, and a machine has no others to give", "setcap -r "+name)
+	}
 	return nil
 }
 

@@ -132,7 +132,7 @@ func TestWriteOpen(t *testing.T) {
 		got[f.Path] = f.Type
 	}
 	for p, kind := range map[string]string{
-		filepath.Join(dir, "app"): "executable", "/tool": "executable", "/etc/app/conf": "file", "/etc/passwd": "file", "/etc/group": "file",
+		filepath.Join(dir, "app"): "executable", "/tool": "file", "/etc/app/conf": "file", "/etc/passwd": "file", "/etc/group": "file",
 		"/etc/nsswitch.conf": "file", "/tmp": "directory", "/run": "directory", "/dev/shm": "directory", "/proc": "directory", "/sys": "directory",
 	} {
 		if got[p] != kind {

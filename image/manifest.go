@@ -23,6 +23,7 @@ type Manifest struct {
 	JIT       int64    `json:"jit,omitempty"` // bytes of memory that may become executable
 	Tmpfs     []Tmpfs  `json:"tmpfs,omitempty"`
 	Overlay   *Overlay `json:"overlay,omitempty"` // the whole root can be written to, in memory
+	Allow     []string `json:"allow,omitempty"`   // what the builder overruled: shell:PATH
 	CreatedBy string   `json:"created_by"`
 	Kernel    Kernel   `json:"kernel"`
 }
@@ -107,6 +108,11 @@ func (m *Manifest) check() error {
 			if u.Path == t.Path {
 				return fmt.Errorf("manifest: tmpfs %q stands twice", t.Path)
 			}
+		}
+	}
+	for _, a := range m.Allow {
+		if p, ok := strings.CutPrefix(a, "shell:"); !ok || !cleanPath(p) {
+			return fmt.Errorf("manifest: %q allows nothing that is known", a)
 		}
 	}
 	if err := m.Overlay.check(); err != nil {

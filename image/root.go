@@ -60,6 +60,9 @@ type BuildSpec struct {
 	JIT   int64
 	NoJIT bool
 	Tmpfs []Tmpfs
+	// Allow are the paths in the machine of shells and interpreters that the user wants
+	// in it all the same.
+	Allow []string
 	// Overlay makes the whole root writable, in memory; nil: it is read-only.
 	Overlay *Overlay
 	// LibraryPath is LD_LIBRARY_PATH as the program will see it.
@@ -82,7 +85,7 @@ func (s *BuildSpec) Parts() (Parts, error) {
 		return Parts{}, err
 	}
 	for _, n := range l.notes {
-		if n.Level == known.Refuse {
+		if n.Level == known.Refuse && !(n.Point == known.NoShells && slices.Contains(s.Allow, l.m.Program)) {
 			why := n.Text
 			if n.Point != "" {
 				why += " (" + n.Point + ")"
@@ -137,8 +140,13 @@ func (l *layout) lay(s *BuildSpec) error {
 			return err
 		}
 	}
+	if why := shellAt(program); why != "" && !slices.Contains(s.Allow, m.Program) {
+		return cannotRun(l.name, "is "+why+", which starts other programs for what it does (no shells)",
+			"name the program that it would start, with its arguments; or --allow shell:"+m.Program)
+	}
 	m.Args = append(m.Args, s.Args...)
-	a := adder{program: m.Program, file: program, executable: true, found: &l.found}
+	m.Allow = allowed(s.Allow)
+	a := adder{program: m.Program, file: program, found: &l.found, allow: s.Allow}
 	for _, c := range s.Copies {
 		before := l.t.Count()
 		if err := c.addTo(l.t, a); err != nil {

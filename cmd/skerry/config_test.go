@@ -151,7 +151,7 @@ func TestMemoryValue(t *testing.T) {
 func TestBuildOnly(t *testing.T) {
 	w := newWorld(t)
 	w.run(t, "build", "--kernel", "kernel", "-o", "x.img", "./app").want(t, 0, "", "wrote x.img")
-	for _, flags := range [][]string{{"--exact"}, {"--lib", "lib"}} {
+	for _, flags := range [][]string{{"--exact"}, {"--lib", "lib"}, {"--allow", "shell:/bin/sh"}} {
 		o := w.run(t, append(append([]string{"run"}, flags...), "./x.img")...)
 		if o.status != 125 || !strings.Contains(o.stderr, flags[0]+": what an image holds was decided when it was built") {
 			t.Errorf("%v: %+v", flags, o)

@@ -30,6 +30,7 @@ type settings struct {
 	buildOnly string
 	tmpfs     []image.Tmpfs
 	overlay   *image.Overlay
+	allow     []string // paths of --allow shell:PATH
 	workdir   string
 	jit       jitValue
 	noJIT     bool
@@ -78,6 +79,7 @@ func (s *settings) imageFlags(f *pflag.FlagSet) {
 	f.Var(&tmpfsValue{&s.tmpfs}, "tmpfs", "a writable folder in memory, which may be as large as said; what the image has there is hidden")
 	f.Var(&overlayValue{&s.overlay}, "overlay", "let the program write anywhere, into a layer in memory over the image; what is written is data and cannot be executed; with a size it takes no more than that (else half of the memory)")
 	f.Lookup("overlay").NoOptDefVal = image.OverlayHalf
+	f.Var(&allowValue{&s.allow}, "allow", "let a shell or an interpreter be in the image, at a PATH in the machine, as shell:PATH; nothing can start it, and the image records it")
 	f.BoolVar(&s.exact, "exact", false, "pack the program, the libraries that it is linked with and what is named, and no files that are merely known to be read")
 	f.StringVarP(&s.workdir, "workdir", "w", "", "working directory of the program, a `DIR` in the machine (default /)")
 	f.Var(&s.jit, "jit", "let so much memory become executable, for a program that compiles at run time (default none, or what is known that it needs)")
@@ -119,7 +121,7 @@ func (s *settings) load(a *app, cmd *cobra.Command) error {
 		return err
 	}
 	a.quiet = s.quiet
-	for _, name := range []string{"lib", "exact"} {
+	for _, name := range []string{"lib", "exact", "allow"} {
 		if cmd.Flags().Changed(name) {
 			s.buildOnly = "--" + name
 		}

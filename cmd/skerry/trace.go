@@ -293,6 +293,11 @@ func learnedConfig(s *settings, l *image.Learned, p *profile.Profile, program st
 		b.WriteString("]\n")
 	}
 	lines("tmpfs", places)
+	var allow []string
+	for _, p := range s.allow {
+		allow = append(allow, "shell:"+p)
+	}
+	lines("allow", allow)
 	var ports []string
 	for _, listen := range p.Listens {
 		proto, port, _ := strings.Cut(listen, " ")

@@ -316,3 +316,19 @@ func (v *secretValue) Set(s string) error {
 	*v.list = append(*v.list, bootrec.Secret{Name: name, Data: data})
 	return nil
 }
+
+// allowValue is --allow.
+type allowValue struct{ list *[]string }
+
+func (a *allowValue) Type() string { return "shell:PATH" }
+
+func (a *allowValue) String() string { return "" }
+
+func (a *allowValue) Set(s string) error {
+	p, err := image.ParseAllow(s)
+	if err != nil {
+		return usage("%v", err)
+	}
+	*a.list = append(*a.list, p)
+	return nil
+}

@@ -26,10 +26,13 @@ func ruledOut(p *Program) *Facts {
 	return nil
 }
 
+// NoShells is the point of the model that rules out shells.
+const NoShells = "no shells"
+
 const (
 	oneProcess = "single process"
 	noUsers    = "no users"
-	noShells   = "no shells"
+	noShells   = NoShells
 )
 
 var refused = []struct {
