@@ -78,9 +78,9 @@ func (s *BuildSpec) Check() *Check {
 	notes := l.notes
 	if l.facts != nil {
 		c.Known = l.facts.Name
-	} else if err == nil {
-		// A program that is known says itself what matters of this.
-		notes = append(notes, importNotes(s.Program)...)
+	}
+	if err == nil {
+		notes = append(notes, s.ImportNotes(l.facts)...)
 	}
 	for _, n := range notes {
 		level := "info"
@@ -96,6 +96,15 @@ func (s *BuildSpec) Check() *Check {
 		c.Notes = append(c.Notes, CheckNote{level, n.Text, n.Point})
 	}
 	return c
+}
+
+// ImportNotes tells what the program's own imports show. A program that is known says
+// itself what matters of that.
+func (s *BuildSpec) ImportNotes(facts *known.Facts) []known.Note {
+	if facts != nil {
+		return nil
+	}
+	return importNotes(s.Program)
 }
 
 // importNotes tells what the program's own imports show. Having such functions is

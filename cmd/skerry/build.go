@@ -66,7 +66,7 @@ func (a *app) build(s *settings, program string, args []string) error {
 		if err != nil {
 			return err
 		}
-		a.tell(parts.Notes)
+		a.tell(append(parts.Notes, spec.ImportNotes(parts.Facts)...))
 		a.tellJIT(s, &parts)
 		out := s.output
 		if out == "" {

@@ -2,13 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 )
 
 // TestWarnings: of a program that is known, run and build warn of what check warns of,
-// and of nothing else. (Of others check tells what their imports show, too.)
+// and of nothing else.
 func TestWarnings(t *testing.T) {
 	w := newWorld(t)
 	w.put(t, "nginx", program(), 0o755) // known by its name
@@ -45,6 +46,26 @@ func TestWarnings(t *testing.T) {
 		if len(want) != c.warns {
 			t.Errorf("check %q warns of %q, expected %d", args, want, c.warns)
 		}
+	}
+}
+
+// TestImportWarnings: of a program that is not known, check and build warn of what its
+// imports show. run does not: most programs never call these.
+func TestImportWarnings(t *testing.T) {
+	w := newWorld(t)
+	nohup, err := exec.LookPath("nohup")
+	if err != nil {
+		t.Skip("nohup is not installed")
+	}
+	const text = "it can start other programs (execvp)"
+	if o := w.runK(t, "check", nohup); o.status != 0 || !strings.Contains(o.stdout, "warning: "+text) {
+		t.Errorf("%+v", o)
+	}
+	if o := w.runK(t, "build", "-o", "x.img", nohup); o.status != 0 || !strings.Contains(o.stderr, "skerry: warning: "+text) {
+		t.Errorf("%+v", o)
+	}
+	if o := w.runK(t, "run", nohup); strings.Contains(o.stderr, text) {
+		t.Errorf("%+v", o)
 	}
 }
 
