@@ -101,7 +101,7 @@ func decodeValue(r *Record, tag Tag, data []byte) string {
 		if o&^optAll != 0 {
 			return "unknown options"
 		}
-		r.Trace, r.Verbose, r.Data = o&optTrace != 0, o&optVerbose != 0, o&optData != 0
+		r.Trace, r.Verbose, r.Data, r.Audit = o&optTrace != 0, o&optVerbose != 0, o&optData != 0, o&optAudit != 0
 	case TagNet:
 		r.Net.Mode, r.Net.MTU = NetMode(c.u32()), c.number()
 	case TagV4:

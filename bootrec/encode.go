@@ -133,6 +133,9 @@ func options(r *Record) uint32 {
 	if r.Data {
 		o |= optData
 	}
+	if r.Audit {
+		o |= optAudit
+	}
 	return o
 }
 

@@ -65,6 +65,8 @@ type Record struct {
 	// Verbose says that somebody reads the Log frames; without it, what is only
 	// for the log need not be made.
 	Verbose bool
+	// Audit asks for Audit frames.
+	Audit bool
 	// Data says that a second, read-only disk with data files is there.
 	Data bool
 
@@ -180,7 +182,8 @@ const (
 	optTrace = 1 << iota
 	optVerbose
 	optData
-	optAll = optTrace | optVerbose | optData
+	optAudit
+	optAll = optTrace | optVerbose | optData | optAudit
 )
 
 // Layout of the encoding: a header, then tagged values.

@@ -15,7 +15,7 @@ func full() *Record {
 		Program: "/srv/app", Args: []string{"./app", "", "x y", "\xff\n"},
 		Env: []string{"PATH=/bin", "EMPTY=", "A==b"}, Cwd: "/var/lib", Hostname: "app-1.example",
 		CPUs: 8, Memory: 256 << 20, Wall: 1_700_000_000_123_456_789, StopTimeout: 10e9,
-		Trace: true, Verbose: true, Data: true, Policy: []byte{0, 1, 2}, JIT: 64 << 20,
+		Trace: true, Verbose: true, Data: true, Audit: true, Policy: []byte{0, 1, 2}, JIT: 64 << 20,
 		Tmpfs: []Tmpfs{{"/data", 1 << 20}, {"/tmp", 0}}, Secrets: []Secret{{"token", []byte("s3\x00cret")}, {"empty", nil}},
 		Overlay: true, OverlaySize: 3 << 20,
 		Net: Net{
@@ -268,7 +268,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"padding":           replace(at(TagProgram), append(tlv(1, 0, "/aaaaaa")[:15], 1)),
 		"seed short":        replace(at(TagSeed), tlv(uint16(TagSeed), 0, strings.Repeat("x", 31))),
 		"seed long":         replace(at(TagSeed), tlv(uint16(TagSeed), 0, strings.Repeat("x", 33))),
-		"unknown option":    replace(at(TagOptions), tlv(uint16(TagOptions), 0, "\x08\x00\x00\x00")),
+		"unknown option":    replace(at(TagOptions), tlv(uint16(TagOptions), 0, "\x10\x00\x00\x00")),
 		"machine reserved":  replace(at(TagMachine), tlv(uint16(TagMachine), 0, "\x01\x00\x00\x00\x01\x00\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00")),
 		"args count huge":   replace(at(TagArgs), tlv(uint16(TagArgs), 0, "\xff\xff\xff\x7f")),
 		"args count more":   replace(at(TagArgs), tlv(uint16(TagArgs), 0, "\x02\x00\x00\x00\x01\x00\x00\x00aaaa")),

@@ -79,6 +79,8 @@ type Config struct {
 	Log io.Writer
 	// Strace takes traced calls, a line each. They are asked for in the record.
 	Strace io.Writer
+	// Audit takes the events of the kernel's, a JSON object each; nil asks for none.
+	Audit func(event []byte)
 	// Say takes a line for the user, without prefix and newline. It may be
 	// called from several goroutines.
 	Say func(line string)

@@ -141,6 +141,9 @@ func (s *ports) text(f bootrec.Frame) error {
 	case bootrec.KindLog:
 		s.kernelText(text)
 	case bootrec.KindAudit:
+		if s.c.Audit != nil {
+			s.c.Audit(f.Payload)
+		}
 		s.logLines(text)
 	case bootrec.KindStrace:
 		if s.c.Strace != nil {

@@ -118,7 +118,7 @@ func check(c *Config) error {
 func record(c *Config) ([]byte, error) {
 	r := c.Record
 	r.CPUs, r.Memory, r.StopTimeout = c.CPUs, uint64(c.Memory), int64(max(c.StopTimeout, 0))
-	r.Data, r.Verbose, r.Trace = c.Data != nil, c.Verbose != nil || c.Log != nil, c.Strace != nil
+	r.Data, r.Verbose, r.Trace, r.Audit = c.Data != nil, c.Verbose != nil || c.Log != nil, c.Strace != nil, c.Audit != nil
 	r.Net = bootrec.Net{}
 	if c.Network {
 		r.Net = network(c.HostAccess, "/etc/resolv.conf")

@@ -19,7 +19,7 @@ const configName = "skerry.toml"
 
 // pathKeys are settings whose value is a path on the host, which in the file is
 // relative to the file's folder.
-var pathKeys = map[string]bool{"env-file": true, "file": true, "dir": true, "lib": true, "secret": true, "log": true, "strace": true, "status-file": true, "kernel": true}
+var pathKeys = map[string]bool{"env-file": true, "file": true, "dir": true, "lib": true, "secret": true, "log": true, "strace": true, "audit": true, "status-file": true, "kernel": true}
 
 // rivals are flags that decide the same thing: one given as a flag wins over the
 // other in the file.

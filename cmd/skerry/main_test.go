@@ -388,7 +388,7 @@ func TestMan(t *testing.T) {
 	for _, e := range list {
 		names += e.Name() + " "
 	}
-	if names != "skerry-build.1 skerry-check.1 skerry-clean.1 skerry-doctor.1 skerry-inspect.1 skerry-run.1 skerry-trace.1 skerry-version.1 skerry.1 " {
+	if names != "skerry-audit.1 skerry-build.1 skerry-check.1 skerry-clean.1 skerry-doctor.1 skerry-inspect.1 skerry-run.1 skerry-trace.1 skerry-version.1 skerry.1 " {
 		t.Error(names)
 	}
 	b, err := os.ReadFile("man/skerry-run.1")

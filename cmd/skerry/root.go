@@ -41,7 +41,7 @@ else: no users, no shell, no second process.
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", "Flags | wrapped"))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(cmd, err) })
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newRun(a), newBuild(a), newCheck(a), newTrace(a), newInspect(a), newDoctor(a), newClean(a), newVersion(a), newMan(a))
+	root.AddCommand(newRun(a), newBuild(a), newCheck(a), newTrace(a), newInspect(a), newAudit(a), newDoctor(a), newClean(a), newVersion(a), newMan(a))
 	return root
 }
 

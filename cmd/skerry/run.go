@@ -178,7 +178,13 @@ func (p *prepared) run(signals <-chan os.Signal, fit fitting) (*vmm.Result, erro
 		}
 		defer done()
 	}
-	return vmm.Run(&p.config)
+	done, err := p.app.openAudit(p)
+	if err != nil {
+		return nil, err
+	}
+	r, err := vmm.Run(&p.config)
+	done(r)
+	return r, err
 }
 
 // prepareWatched is prepare, which a signal ends.

@@ -47,7 +47,7 @@ func TestRun(t *testing.T) {
 	r := record("./app", "record", "hello", "exit:0", "out: ", "out:-m", "out:--quiet", "out:--")
 	has(r, "Program:"+w.path("app")+" ", "Args:[./app record hello exit:0 out:  out:-m out:--quiet out:--]", "Cwd:/ ", "Hostname:app ",
 		"Env:[PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/ HOSTNAME=app]",
-		"CPUs:1 ", "Memory:268435456 ", "StopTimeout:10000000000 ", "Trace:false Verbose:false Data:false")
+		"CPUs:1 ", "Memory:268435456 ", "StopTimeout:10000000000 ", "Trace:false Verbose:false Audit:false Data:false")
 	if strings.Contains(r, "HOST_ONLY") {
 		t.Error("the host's environment is passed")
 	}

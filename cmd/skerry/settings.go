@@ -47,6 +47,7 @@ type settings struct {
 	stopTimeout  durationValue
 	statusFile   string
 	log          string
+	audit        string
 	strace       string
 	secrets      []bootrec.Secret
 	hostAccess   bool
@@ -104,6 +105,7 @@ func (s *settings) runFlags(f *pflag.FlagSet) {
 	f.BoolVar(&s.hostAccess, "host-access", false, "let the program reach this host's own loopback, as host.skerry.internal")
 	f.StringVar(&s.statusFile, "status-file", "", "write how the machine ended to `FILE`, as JSON")
 	f.StringVar(&s.log, "log", "", "write the kernel's log to `FILE`, - for stderr")
+	f.StringVar(&s.audit, "audit", "", "record what the kernel refuses, as JSON, in `FILE`, behind what is there, or - for stderr; skerry audit verify checks it")
 	f.StringVar(&s.strace, "strace", "", "trace the program's system calls, to `FILE` or to stderr")
 	f.Lookup("strace").NoOptDefVal = "-"
 	f.Var(&s.machine, "machine", "machine type of QEMU")

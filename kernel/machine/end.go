@@ -9,6 +9,7 @@ import (
 	"skerry/kernel/clock"
 	"skerry/kernel/ground"
 	"skerry/kernel/ground/arch"
+	"skerry/kernel/policy"
 	"skerry/kernel/ports"
 	"skerry/kernel/task"
 	"skerry/kernel/wait"
@@ -83,6 +84,8 @@ func (m *Machine) onExit(s task.Status) {
 		e = &bootrec.Exit{Reason: bootrec.OutOfMemory, Message: m.memoryMessage()}
 	case s.Origin:
 		e = &bootrec.Exit{Reason: bootrec.Policy, Message: originMessage(s.Thread)}
+		policy.Note(policy.Event{Rule: policy.RuleOrigin, Point: policy.SingleProcess, Killed: true, Call: callName(s.Thread),
+			What: "a system call from memory that the program made executable", TID: s.Thread.TID, PC: s.Thread.Ctx.Regs.RIP})
 	case s.Signal != 0:
 		e = &bootrec.Exit{Reason: bootrec.Signaled, Signal: int(s.Signal), Message: m.signalMessage(&s)}
 	}
@@ -102,6 +105,7 @@ func (m *Machine) end(e *bootrec.Exit, report []byte) {
 	if !m.once.CompareAndSwap(false, true) {
 		select {}
 	}
+	policy.Close()
 	m.unfinished()
 	m.Ports.Report(report, wait.Now()+int64(patience))
 	m.Ports.Exit(e, patience)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"skerry/bootrec"
+	"skerry/kernel/abi"
 	"skerry/kernel/hw/nic"
 	"skerry/kernel/net"
 	"skerry/kernel/net/stack"
@@ -99,6 +100,7 @@ var told denials
 
 // denied tells the user of a destination that the program may not reach.
 func (m *Machine) denied(to netip.AddrPort) {
+	policy.Note(policy.Event{Rule: policy.RuleEgress, Point: policy.Other, What: "a connection to " + to.String(), Errno: abi.EACCES})
 	n := told.again(to)
 	if n >= deniedTold {
 		return

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"strconv"
+	"time"
 
 	"skerry/bootrec"
 	"skerry/kernel/abi"
@@ -190,6 +191,10 @@ func (m *Machine) hooks(p *task.Process) {
 	syscalls.Hostname = m.Record.Hostname
 	syscalls.Random = m.Pool.Read
 	policy.Notice, policy.Log = m.Ports.Notice, m.Ports.Log
+	if m.Record.Audit {
+		policy.Audit = m.Ports.Audit
+		policy.Clocks = func() (mono, wall int64) { return wait.Now(), time.Now().UnixNano() }
+	}
 	policy.Place = func(pc uint64) string { return place(p.MM, pc) }
 	syscalls.Install()
 	m.traceHooks()

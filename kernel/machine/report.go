@@ -20,14 +20,18 @@ func signalName(s task.Signal) string {
 	return "signal " + strconv.Itoa(int(s))
 }
 
+// callName is the name of the system call that a thread is at.
+func callName(t *task.Thread) string {
+	if c := abi.Lookup(int(t.Ctx.Regs.AX)); c != nil {
+		return c.Name
+	}
+	return "number " + strconv.FormatUint(t.Ctx.Regs.AX, 10)
+}
+
 // originMessage says which system call ended the program by where it came from.
 func originMessage(t *task.Thread) string {
 	r := &t.Ctx.Regs
-	name := "number " + strconv.FormatUint(r.AX, 10)
-	if c := abi.Lookup(int(r.AX)); c != nil {
-		name = c.Name
-	}
-	return "ended by policy: a system call (" + name + ") at " + place(task.The.MM, r.RIP) + " in thread " + strconv.Itoa(int(t.TID)) +
+	return "ended by policy: a system call (" + callName(t) + ") at " + place(task.The.MM, r.RIP) + " in thread " + strconv.Itoa(int(t.TID)) +
 		", from memory that the program made executable: only code of the image may make system calls (single process)"
 }
 

@@ -117,16 +117,16 @@ func (m *Machine) refused(t *task.Thread, nr uint64, a *[6]uintptr, e abi.Errno)
 		point = policy.SingleProcess
 	}
 	denied := point == policy.SingleProcess || point == policy.NoUsers || point == policy.NoShells
-	if !denied && !m.Record.Verbose {
+	if !denied && !m.Record.Verbose && !m.Record.Audit {
 		// For the log alone, which nobody reads. Every program with a C library
 		// asks for rseq at its start, and the description is much cold code.
 		return
 	}
 	what := strace.Describe(number(nr), words(a), strace.User{})
 	if denied {
-		policy.Denied(t, point, what)
+		policy.Denied(t, point, policy.RuleCall, what, e)
 	} else {
-		policy.Missing(t, what, e)
+		policy.Missing(t, point, what, e)
 	}
 }
 
@@ -134,7 +134,7 @@ func (m *Machine) refused(t *task.Thread, nr uint64, a *[6]uintptr, e abi.Errno)
 func identityDenied(t *task.Thread, _ uint32) {
 	policy.Count(uint64(t.Call()), abi.EPERM)
 	a := t.Args()
-	policy.Denied(t, policy.NoUsers, strace.Describe(t.Call(), words(&a), strace.User{}))
+	policy.Denied(t, policy.NoUsers, policy.RuleIdentity, strace.Describe(t.Call(), words(&a), strace.User{}), abi.EPERM)
 }
 
 func (m *Machine) traceHooks() {

@@ -249,6 +249,23 @@ const (
 	RuleExecGain                  // RefuseExecGain, at the program's own wish
 )
 
+// Name is the rule in one word, as an audit record has it.
+func (r Rule) Name() string {
+	switch r {
+	case RuleWriteExec:
+		return "wx"
+	case RuleSealed:
+		return "sealed"
+	case RuleLowPages:
+		return "low-pages"
+	case RuleJIT:
+		return "jit"
+	case RuleExecGain:
+		return "mdwe"
+	}
+	return "memory"
+}
+
 // String is the rule in words.
 func (r Rule) String() string {
 	switch r {

@@ -27,7 +27,7 @@ func execLine(d *mm.Denial, exe string) string {
 	case strings.HasPrefix(d.Name, "/memfd:"):
 		return "refused to map " + strconv.Quote(d.Name) + " executable (W^X): a file in memory is data: a JIT compiler that maps its code twice has to be told not to (.NET: DOTNET_EnableWriteXorExecute=0), and needs --jit 64M"
 	}
-	return "refused to map " + strconv.Quote(d.Name) + " executable (W^X): only what the image marks executable is code: pack it when the image is built (--lib, or --file of an executable file)"
+	return "refused to map " + strconv.Quote(d.Name) + " executable (W^X): only what the image marks executable is code: pack it when the image is built (--lib, or --file of a shared library)"
 }
 
 // withBudget is what to do for a runtime.

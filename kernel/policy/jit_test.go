@@ -47,7 +47,7 @@ func TestExecLines(t *testing.T) {
 		{"", none, seems + "--jit 64M, or switch it off (node --jitless, opcache.jit=off, pcre.jit=0 and the like)"},
 		{"/bin/x", over, "refused to make 3 MiB more of memory executable: 1020 KiB of the 1 MiB of --jit are in use: --jit 4M"},
 		{"/bin/x", memfd, `refused to map "/memfd:doublemapper (deleted)" executable (W^X): a file in memory is data: a JIT compiler that maps its code twice has to be told not to (.NET: DOTNET_EnableWriteXorExecute=0), and needs --jit 64M`},
-		{"/bin/x", tmp, `refused to map "/tmp/a\nb.so" executable (W^X): only what the image marks executable is code: pack it when the image is built (--lib, or --file of an executable file)`},
+		{"/bin/x", tmp, `refused to map "/tmp/a\nb.so" executable (W^X): only what the image marks executable is code: pack it when the image is built (--lib, or --file of a shared library)`},
 	} {
 		notices, logs := collect(t, c.exe)
 		for range 5 {

@@ -118,10 +118,11 @@ var lines atomic.Int32
 // bury its own output.
 const maxLines = 200
 
-// Denied tells of a denied action of thread t: the call with its arguments, as a
-// trace shows it.
-func Denied(t *task.Thread, p Point, what string) {
+// Denied tells of a denied action of thread t, which answered e: the call with its
+// arguments, as a trace shows it.
+func Denied(t *task.Thread, p Point, rule, what string, e abi.Errno) {
 	pc := t.Ctx.Regs.RIP
+	Note(Event{Rule: rule, Point: p, Call: call(what), What: what, Errno: e, TID: t.TID, PC: pc})
 	if line := denied(pc, t.TID, p, what); line != "" {
 		Notice(line)
 	}
@@ -159,7 +160,8 @@ func call(what string) string {
 }
 
 // Missing tells the log, once per call, of one that is not there.
-func Missing(t *task.Thread, what string, e abi.Errno) {
+func Missing(t *task.Thread, p Point, what string, e abi.Errno) {
+	Note(Event{Rule: RuleCall, Point: p, Call: call(what), What: what, Errno: e, TID: t.TID, PC: t.Ctx.Regs.RIP})
 	if again(what, 0) == 0 {
 		Log("not supported: " + what + " answers " + e.Error() + " at " + Place(t.Ctx.Regs.RIP))
 	}
@@ -180,6 +182,7 @@ func Mapping(d mm.Denial) {
 	if d.Name != "" {
 		what += " of " + strconv.Quote(d.Name)
 	}
+	Note(Event{Rule: d.Rule.Name(), Point: SingleProcess, Call: d.Call, What: what, Errno: d.Errno})
 	if again(what, 0) == 0 {
 		Log("refused " + what + ": " + d.Rule.String())
 	}

@@ -170,6 +170,9 @@ const (
 	logBuffer = 256 << 10
 	logLine   = logBuffer / 2
 	logSlack  = 256
+	// auditRoom is room behind logBuffer for audit records alone, in bytes: nothing else
+	// that a program makes the kernel say can take their place.
+	auditRoom = 64 << 10
 )
 
 func (l *logger) start(port *console.Port) {
@@ -181,7 +184,11 @@ func (l *logger) start(port *console.Port) {
 func (l *logger) add(k bootrec.Kind, text string, patient bool) {
 	text = text[:min(len(text), logLine)]
 	l.mu.Lock()
-	for len(l.buf)+len(text)+logSlack > logBuffer && !l.gone {
+	room := logBuffer
+	if k == bootrec.KindAudit {
+		room += auditRoom
+	}
+	for len(l.buf)+len(text)+logSlack > room && !l.gone {
 		if !patient {
 			l.dropped++
 			l.mu.Unlock()

@@ -1,0 +1,168 @@
+package audit
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+// sample is a record of two machines, with everything that a line can be.
+func sample(t testing.TB) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	var old Summary
+	for _, boot := range []string{"aa", "bb"} {
+		r, err := New(&b, old, Line{Boot: boot, Image: "12", Program: "/app \u00e9\x1b"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := 1; n <= 5; n++ {
+			r.Event(fmt.Appendf(nil, `{"n":%d,"mono":%d,"wall":1700000000000000000,"rule":"call","point":1,"action":"denied","call":"execve","what":"execve(\"/bin/sh\", <\u00e9\u001b[2J>)","errno":"EPERM","tid":7,"pc":"0x40","at":"f+0x1","left_out":%d}`, n, n, n-1))
+		}
+		r.Event([]byte(`{"n":9,"rule":"wx"}`)) // 6 to 8 are lost
+		r.Event([]byte(`not JSON`))
+		r.Event([]byte(`{"n":9,"rule":"wx"}`)) // again
+		if err := r.Close("exited", 3); err != nil {
+			t.Fatal(err)
+		}
+		if old, err = Verify(bytes.NewReader(b.Bytes())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.Bytes()
+}
+
+func TestVerify(t *testing.T) {
+	b := sample(t)
+	s, err := Verify(bytes.NewReader(b))
+	if err != nil || s.Machines != 2 || s.Open != 0 || s.Events != 12 || s.LeftOut != 20 || s.Lost != 6 || s.Lines != 22 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	for i, c := range b {
+		if c != '\n' && (c < ' ' || c >= 0x7f) {
+			t.Fatalf("byte %d is %#x", i, c)
+		}
+	}
+	if s, err := Verify(strings.NewReader("")); err != nil || s.Lines != 0 {
+		t.Errorf("an empty file: %+v, %v", s, err)
+	}
+}
+
+// TestTampering: whatever one does to a record but to take off whole lines at its end, it
+// is found; that is seen by the last hash, and by the end that is missing.
+func TestTampering(t *testing.T) {
+	b := sample(t)
+	whole, err := Verify(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(strings.TrimSuffix(string(b), "\n"), "\n")
+	lines[len(lines)-1] += "\n"
+	found := func(what string, l []string) {
+		t.Helper()
+		if _, err := Verify(strings.NewReader(strings.Join(l, ""))); err == nil {
+			t.Errorf("%s is not found", what)
+		} else if !strings.HasPrefix(err.Error(), "line ") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for i := range lines {
+		if i < len(lines)-1 {
+			found(fmt.Sprint("removal of line ", i), append(append([]string{}, lines[:i]...), lines[i+1:]...))
+		}
+		found(fmt.Sprint("line twice ", i), append(append(append([]string{}, lines[:i+1]...), lines[i]), lines[i+1:]...))
+		for j := range i {
+			swapped := append([]string{}, lines...)
+			swapped[i], swapped[j] = swapped[j], swapped[i]
+			found(fmt.Sprint("exchange of ", i, " and ", j), swapped)
+		}
+	}
+	// Every single byte, in several ways. The last line's are seen by its hash at least.
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for i := range b {
+		for _, c := range []byte{b[i] ^ 1, b[i] ^ 0x20, byte(rnd.Uint32())} {
+			if c == b[i] {
+				continue
+			}
+			changed := bytes.Clone(b)
+			changed[i] = c
+			if s, err := Verify(bytes.NewReader(changed)); err == nil && s.Last == whole.Last {
+				t.Errorf("byte %d as %q is not found", i, c)
+			}
+		}
+		if s, err := Verify(bytes.NewReader(b[:i])); err == nil && s.Last == whole.Last {
+			t.Errorf("a cut at %d is not found", i)
+		} else if err == nil && i > 0 && s.Open == 0 && s.Machines == 2 {
+			t.Errorf("a cut at %d has an end", i)
+		}
+	}
+}
+
+// TestContinue: what does not verify is not continued by accident: a machine's part
+// names the hash of what was there.
+func TestContinue(t *testing.T) {
+	b := sample(t)
+	first := b[:bytes.Index(b, []byte(`"end"`))]
+	first = b[:len(first)+bytes.IndexByte(b[len(first):], '\n')+1]
+	second := b[len(first):]
+	if _, err := Verify(bytes.NewReader(second)); err == nil {
+		t.Error("the second machine's part alone is taken for a whole record")
+	}
+	if s, err := Verify(bytes.NewReader(first)); err != nil || s.Machines != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+type full struct{ left int }
+
+func (f *full) Write(p []byte) (int, error) {
+	if f.left -= len(p); f.left < 0 {
+		return 0, fmt.Errorf("no space left")
+	}
+	return len(p), nil
+}
+
+// TestFull: an error of the file is kept, and nothing is written behind it.
+func TestFull(t *testing.T) {
+	r, err := New(&full{600}, Summary{}, Line{Boot: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= 9; n++ {
+		r.Event(fmt.Appendf(nil, `{"n":%d,"rule":"wx"}`, n))
+	}
+	if r.Err() == nil || r.Close("exited", 0) == nil {
+		t.Error("no error")
+	}
+}
+
+func FuzzVerify(f *testing.F) {
+	f.Add(sample(f))
+	f.Add([]byte("{}\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if s, err := Verify(bytes.NewReader(b)); err == nil && s.Lines != uint64(bytes.Count(b, []byte("\n"))) {
+			t.Errorf("%d lines", s.Lines)
+		}
+	})
+}
+
+func FuzzEvent(f *testing.F) {
+	f.Add([]byte(`{"n":9,"rule":"wx","what":"\u0000"}`), []byte(`{"n":1,"rule":"end"}`))
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		var out bytes.Buffer
+		r, err := New(&out, Summary{}, Line{Boot: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Event(a)
+		r.Event(b)
+		if err := r.Close("exited", 0); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := Verify(&out); err != nil || s.Open != 0 {
+			t.Errorf("%+v, %v", s, err)
+		}
+	})
+}
