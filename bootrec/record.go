@@ -86,7 +86,7 @@ type Record struct {
 	// Secrets are files that the kernel makes below /run/secrets, in memory.
 	Secrets []Secret
 
-	// Policy is for the kernel's policy package; here it is opaque bytes.
+	// Policy is of EncodePolicy; the kernel does not start if it cannot read it.
 	Policy []byte
 }
 

@@ -23,7 +23,8 @@ type Manifest struct {
 	JIT       int64    `json:"jit,omitempty"` // bytes of memory that may become executable
 	Tmpfs     []Tmpfs  `json:"tmpfs,omitempty"`
 	Overlay   *Overlay `json:"overlay,omitempty"` // the whole root can be written to, in memory
-	Allow     []string `json:"allow,omitempty"`   // what the builder overruled: shell:PATH
+	Policy    *Policy  `json:"policy,omitempty"`
+	Allow     []string `json:"allow,omitempty"` // what the builder overruled: shell:PATH
 	CreatedBy string   `json:"created_by"`
 	Kernel    Kernel   `json:"kernel"`
 }
@@ -109,6 +110,9 @@ func (m *Manifest) check() error {
 				return fmt.Errorf("manifest: tmpfs %q stands twice", t.Path)
 			}
 		}
+	}
+	if err := m.Policy.check(); err != nil {
+		return fmt.Errorf("manifest: policy: %w", err)
 	}
 	for _, a := range m.Allow {
 		if p, ok := strings.CutPrefix(a, "shell:"); !ok || !cleanPath(p) {

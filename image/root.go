@@ -60,6 +60,8 @@ type BuildSpec struct {
 	JIT   int64
 	NoJIT bool
 	Tmpfs []Tmpfs
+	// Policy is nil for the default one.
+	Policy *Policy
 	// Allow are the paths in the machine of shells and interpreters that the user wants
 	// in it all the same.
 	Allow []string
@@ -145,7 +147,7 @@ func (l *layout) lay(s *BuildSpec) error {
 			"name the program that it would start, with its arguments; or --allow shell:"+m.Program)
 	}
 	m.Args = append(m.Args, s.Args...)
-	m.Allow = allowed(s.Allow)
+	m.Allow, m.Policy = allowed(s.Allow), s.Policy
 	a := adder{program: m.Program, file: program, found: &l.found, allow: s.Allow}
 	for _, c := range s.Copies {
 		before := l.t.Count()

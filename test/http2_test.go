@@ -41,7 +41,7 @@ func TestHTTP2(t *testing.T) {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(cert)
 	daemon(t, &harness.Daemon{
-		Path: program, Ports: 2, Memory: 128,
+		Path: program, Ports: 2, Memory: 128, Flags: strict,
 		Args: func(p harness.Place) []string {
 			return []string{net.JoinHostPort(p.Host, strconv.Itoa(p.Ports[0])), net.JoinHostPort(p.Host, strconv.Itoa(p.Ports[1])),
 				path.Join(p.Files, "cert.pem"), path.Join(p.Files, "key.pem")}

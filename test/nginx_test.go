@@ -74,7 +74,7 @@ func TestNginx(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(cert)
 	d := &harness.Daemon{
-		Path: path, Memory: 96, Ports: 2,
+		Path: path, Memory: 96, Ports: 2, Flags: strict,
 		Args: func(p harness.Place) []string {
 			return []string{"-c", p.Files + "/nginx.conf", "-g", "master_process off; daemon off;"}
 		},

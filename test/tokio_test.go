@@ -63,7 +63,7 @@ func pattern(n int) []byte {
 // HTTP/2.
 func TestTokio(t *testing.T) {
 	d := &harness.Daemon{
-		Path: tokioServer(t), Memory: 128, Flags: []string{"--host-access"},
+		Path: tokioServer(t), Memory: 128, Flags: append([]string{"--host-access"}, strict...),
 		Args: func(p harness.Place) []string {
 			return []string{net.JoinHostPort(p.Host, strconv.Itoa(p.Ports[0])), p.Files, p.Tmp}
 		},

@@ -78,7 +78,7 @@ func newAudit(a *app) *cobra.Command {
 		Short: "Check the record that run --audit keeps",
 		Long: `Audit verify FILE tells whether a record of ` + "`skerry run --audit FILE`" + ` is whole: no line
 of it was changed, removed or moved since it was written. See its own help.`,
-		Args:  noArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return usage("a verb is missing (skerry audit verify FILE)")
 		},

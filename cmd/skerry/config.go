@@ -19,7 +19,7 @@ const configName = "skerry.toml"
 
 // pathKeys are settings whose value is a path on the host, which in the file is
 // relative to the file's folder.
-var pathKeys = map[string]bool{"env-file": true, "file": true, "dir": true, "lib": true, "secret": true, "log": true, "strace": true, "audit": true, "status-file": true, "kernel": true}
+var pathKeys = map[string]bool{"env-file": true, "file": true, "dir": true, "lib": true, "secret": true, "log": true, "strace": true, "audit": true, "policy": true, "status-file": true, "kernel": true}
 
 // rivals are flags that decide the same thing: one given as a flag wins over the
 // other in the file.
@@ -49,6 +49,9 @@ func (s *settings) readConfig(cmd *cobra.Command) error {
 		return usage("%s: %v", path, err)
 	}
 
+	if err := policyTable(keys); err != nil {
+		return usage("%s: %v", path, err)
+	}
 	other := newSettings() // takes what is not this verb's
 	known := pflag.NewFlagSet("", pflag.ContinueOnError)
 	other.imageFlags(known)
@@ -177,7 +180,7 @@ func settingValues(name string, v any, f *pflag.Flag) ([]string, error) {
 // repeatable reports whether a flag may be given more than once.
 func repeatable(f *pflag.Flag) bool {
 	switch f.Value.(type) {
-	case *publishValue, *copyValue, *envValue, *listValue, *tmpfsValue, *secretValue:
+	case *publishValue, *copyValue, *envValue, *listValue, *tmpfsValue, *secretValue, *allowValue, *verdictValue:
 		return true
 	}
 	return false

@@ -86,33 +86,39 @@ FLAG = "table"
 	os.Remove("skerry.toml")
 
 	for text, want := range map[string]string{
-		`memroy = "1G"`:             `unknown key "memroy" (did you mean memory?)`,
-		`frobnicate = 1`:            `unknown key "frobnicate" (keys are`,
-		`config = "x"`:              "unknown key",
-		`detach = true`:             "unknown key",
-		`help = true`:               "unknown key",
-		`output = "x"`:              "unknown key",
-		`memory = "1"`:              "-m 1: has no unit",
-		`memory = 1`:                "-m 1: has no unit",
-		`memory = ["1G"]`:           "memory: takes one value, not a list",
-		`memory = true`:             "memory: a value of the wrong type (it is SIZE)",
-		`jit = "1"`:                 "--jit 1: has no unit",
-		`jit = true`:                "jit: a value of the wrong type (it is SIZE)",
-		`no-jit = "1M"`:             "no-jit: is not true or false",
-		"jit=\"1M\"\nno-jit=true":   "--jit --no-jit: are opposites",
-		`cpus = 1.5`:                "cpus: a value of the wrong type",
-		`cpus = 0`:                  "--cpus 0: is not a number",
-		`publish = "x"`:             `-p x: "x" is not a port`,
-		`publish = [[1]]`:           "wrong type",
-		`env = "A"`:                 "-e A: is not set here",
-		"[env]\nA = [1]":            "env: A: a value of the wrong type",
-		"[memory]\nA = 1":           "memory: is not a table",
-		`quiet = "maybe"`:           "skerry.toml: ",
-		`env-file = "none"`:         "none: no such file",
-		`file = "none:/x"`:          "none: no such file",
-		"memory = \"1G\"\nmemory=1": "skerry.toml, line 2: ",
-		`memory = `:                 "skerry.toml, line 1: ",
-		"\x00":                      "skerry.toml, line 1: ",
+		`memroy = "1G"`:                        `unknown key "memroy" (did you mean memory?)`,
+		`frobnicate = 1`:                       `unknown key "frobnicate" (keys are`,
+		`config = "x"`:                         "unknown key",
+		`detach = true`:                        "unknown key",
+		`help = true`:                          "unknown key",
+		`output = "x"`:                         "unknown key",
+		`memory = "1"`:                         "-m 1: has no unit",
+		`memory = 1`:                           "-m 1: has no unit",
+		`memory = ["1G"]`:                      "memory: takes one value, not a list",
+		`memory = true`:                        "memory: a value of the wrong type (it is SIZE)",
+		`jit = "1"`:                            "--jit 1: has no unit",
+		`jit = true`:                           "jit: a value of the wrong type (it is SIZE)",
+		`no-jit = "1M"`:                        "no-jit: is not true or false",
+		"jit=\"1M\"\nno-jit=true":              "--jit --no-jit: are opposites",
+		"[policy]\nlevel = \"lax\"":            "--level lax: is neither default nor strict",
+		"[policy]\nproces = \"kill\"":          "policy: unknown key \"proces\" (did you mean process?)",
+		"[policy]\nprocess = true":             "policy: process: a value of the wrong type",
+		"[policy]\nprocess = \"log\"":          "--verdict process=log: is no rule with a verdict",
+		"jit = \"1M\"\n[policy]\njit = \"1M\"": "policy: jit stands outside of the table, too",
+		`allow = ["sh"]`:                       "--allow sh: allows nothing that is known",
+		`cpus = 1.5`:                           "cpus: a value of the wrong type",
+		`cpus = 0`:                             "--cpus 0: is not a number",
+		`publish = "x"`:                        `-p x: "x" is not a port`,
+		`publish = [[1]]`:                      "wrong type",
+		`env = "A"`:                            "-e A: is not set here",
+		"[env]\nA = [1]":                       "env: A: a value of the wrong type",
+		"[memory]\nA = 1":                      "memory: is not a table",
+		`quiet = "maybe"`:                      "skerry.toml: ",
+		`env-file = "none"`:                    "none: no such file",
+		`file = "none:/x"`:                     "none: no such file",
+		"memory = \"1G\"\nmemory=1":            "skerry.toml, line 2: ",
+		`memory = `:                            "skerry.toml, line 1: ",
+		"\x00":                                 "skerry.toml, line 1: ",
 	} {
 		w.put(t, "skerry.toml", []byte(text), 0o600)
 		o := w.runK(t, "run", "./app", "exit:0")
@@ -121,7 +127,7 @@ FLAG = "table"
 			t.Errorf("%s: %q", text, o.stderr)
 		}
 	}
-	for _, text := range []string{"", "strace = false", "verbose = false", "publish = []", "env = []", "timeout = \"1h\""} {
+	for _, text := range []string{"", "[policy]\nlevel = \"strict\"\nmemory = \"kill\"\nidentity = \"deny\"", "allow = [\"shell:/x\", \"shell:/y\"]", "strace = false", "verbose = false", "publish = []", "env = []", "timeout = \"1h\""} {
 		w.put(t, "skerry.toml", []byte(text), 0o600)
 		w.runK(t, "run", "./app", "exit:0").want(t, 0, "", "")
 	}

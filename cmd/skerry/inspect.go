@@ -25,6 +25,7 @@ type inspection struct {
 	Cwd       string           `json:"cwd"`
 	Tmpfs     []image.Tmpfs    `json:"tmpfs"`
 	Overlay   *image.Overlay   `json:"overlay"`
+	Policy    *image.Policy    `json:"policy"`
 	Allow     []string         `json:"allow"`
 	JIT       int64            `json:"jit"` // bytes of memory that may become executable
 	CreatedBy string           `json:"created_by"`
@@ -91,7 +92,7 @@ func inspect(path string) (*inspection, error) {
 	}
 	return &inspection{
 		Image: path, ID: im.ID(), Size: im.Size(), Format: m.Format, Name: m.Name, Program: m.Program, Args: m.Args, EnvNames: names,
-		Cwd: m.Cwd, JIT: m.JIT, Tmpfs: tmpfs, Overlay: m.Overlay, Allow: append([]string{}, m.Allow...), CreatedBy: m.CreatedBy, Kernel: inspectedKernel{m.Kernel.Version, m.Kernel.SHA256, im.KernelSize()},
+		Cwd: m.Cwd, JIT: m.JIT, Tmpfs: tmpfs, Overlay: m.Overlay, Policy: m.Policy, Allow: append([]string{}, m.Allow...), CreatedBy: m.CreatedBy, Kernel: inspectedKernel{m.Kernel.Version, m.Kernel.SHA256, im.KernelSize()},
 		RootSize: im.Root().Length, Files: files,
 	}, nil
 }
@@ -124,6 +125,7 @@ func (i *inspection) write(w io.Writer) error {
 		}
 		row("in memory", "%s", what)
 	}
+	row("policy", "%s", i.Policy)
 	for _, a := range i.Allow {
 		row("allowed", "%s", shown(a))
 	}

@@ -150,6 +150,11 @@ func (a *app) openImage(p *prepared, s *settings, src *image.Source, args []stri
 		overlay = s.overlay
 	}
 	recordOverlay(&p.config.Record, overlay)
+	kill, err := m.Policy.Tighter(s.policy)
+	if err != nil {
+		return usage("%s: %v", src.Typed, err)
+	}
+	p.config.Record.Policy = bootrec.EncodePolicy(kill)
 	if len(s.copies) == 0 && len(folders) == 0 {
 		return nil
 	}
@@ -211,6 +216,7 @@ func (a *app) packProgram(ctx context.Context, p *prepared, s *settings, src *im
 	p.config.Record.JIT = uint64(parts.Manifest.JIT)
 	p.config.Record.Tmpfs = recordTmpfs(parts.Manifest.Tmpfs)
 	recordOverlay(&p.config.Record, parts.Manifest.Overlay)
+	p.config.Record.Policy = bootrec.EncodePolicy(parts.Manifest.Policy.Kill())
 	return nil
 }
 
@@ -260,7 +266,7 @@ func (a *app) tellJIT(s *settings, p *image.Parts) {
 // removes what was made for it.
 func (a *app) spec(ctx context.Context, cache *image.Cache, s *settings, src *image.Source) (spec *image.BuildSpec, done func(), err error) {
 	spec = &image.BuildSpec{Source: src, Program: src.Host, Cwd: s.workdir, Copies: s.copies, Libs: s.libs, Exact: s.exact,
-		JIT: int64(s.jit), NoJIT: s.noJIT, Tmpfs: image.MergeTmpfs(nil, s.tmpfs), Overlay: s.overlay, Allow: s.allow, Locales: image.Locales(s.env)}
+		JIT: int64(s.jit), NoJIT: s.noJIT, Tmpfs: image.MergeTmpfs(nil, s.tmpfs), Overlay: s.overlay, Allow: s.allow, Policy: s.policy, Locales: image.Locales(s.env)}
 	for _, e := range s.env {
 		if path, ok := strings.CutPrefix(e, "LD_LIBRARY_PATH="); ok {
 			spec.LibraryPath = filepath.SplitList(path)

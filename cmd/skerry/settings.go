@@ -30,6 +30,7 @@ type settings struct {
 	buildOnly string
 	tmpfs     []image.Tmpfs
 	overlay   *image.Overlay
+	policy    *image.Policy
 	allow     []string // paths of --allow shell:PATH
 	workdir   string
 	jit       jitValue
@@ -80,6 +81,9 @@ func (s *settings) imageFlags(f *pflag.FlagSet) {
 	f.Var(&tmpfsValue{&s.tmpfs}, "tmpfs", "a writable folder in memory, which may be as large as said; what the image has there is hidden")
 	f.Var(&overlayValue{&s.overlay}, "overlay", "let the program write anywhere, into a layer in memory over the image; what is written is data and cannot be executed; with a size it takes no more than that (else half of the memory)")
 	f.Lookup("overlay").NoOptDefVal = image.OverlayHalf
+	f.Var(&levelValue{&s.policy}, "level", "what happens when the program tries what the model rules out: default refuses, strict ends the machine if it tries to start another program")
+	f.Var(&verdictValue{&s.policy}, "verdict", "the same for one rule: RULE=deny or RULE=kill; rules are process, identity, memory, surface and egress")
+	f.Var(&policyValue{&s.policy}, "policy", "read level and verdicts from a file, which has them as [policy] of skerry.toml has; for an image, all of these may only tighten")
 	f.Var(&allowValue{&s.allow}, "allow", "let a shell or an interpreter be in the image, at a PATH in the machine, as shell:PATH; nothing can start it, and the image records it")
 	f.BoolVar(&s.exact, "exact", false, "pack the program, the libraries that it is linked with and what is named, and no files that are merely known to be read")
 	f.StringVarP(&s.workdir, "workdir", "w", "", "working directory of the program, a `DIR` in the machine (default /)")

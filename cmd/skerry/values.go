@@ -332,3 +332,70 @@ func (a *allowValue) Set(s string) error {
 	*a.list = append(*a.list, p)
 	return nil
 }
+
+// policyOf is the policy behind a flag, made when the first flag sets something of it.
+func policyOf(p **image.Policy) *image.Policy {
+	if *p == nil {
+		*p = &image.Policy{}
+	}
+	return *p
+}
+
+// levelValue is --level.
+type levelValue struct{ policy **image.Policy }
+
+func (l *levelValue) Type() string   { return image.LevelDefault + "|" + image.LevelStrict }
+func (l *levelValue) String() string { return "" }
+
+func (l *levelValue) Set(s string) error {
+	if s != image.LevelDefault && s != image.LevelStrict {
+		return usage("--level %s: is neither %s nor %s", s, image.LevelDefault, image.LevelStrict)
+	}
+	policyOf(l.policy).Level = s
+	return nil
+}
+
+// verdictValue collects --verdict.
+type verdictValue struct{ policy **image.Policy }
+
+func (v *verdictValue) Type() string   { return "RULE=deny|kill" }
+func (v *verdictValue) String() string { return "" }
+
+func (v *verdictValue) Set(s string) error {
+	rule, verdict, err := image.ParseVerdict(s)
+	if err != nil {
+		return usage("%v", err)
+	}
+	p := policyOf(v.policy)
+	if p.Verdicts == nil {
+		p.Verdicts = map[string]string{}
+	}
+	p.Verdicts[rule] = verdict
+	return nil
+}
+
+// policyValue is --policy FILE. What was said before stays, like flags over a file.
+type policyValue struct{ policy **image.Policy }
+
+func (p *policyValue) Type() string   { return "FILE" }
+func (p *policyValue) String() string { return "" }
+
+func (p *policyValue) Set(file string) error {
+	read, err := readPolicy(file)
+	if err != nil {
+		return err
+	}
+	mine := policyOf(p.policy)
+	if mine.Level == "" {
+		mine.Level = read.Level
+	}
+	for rule, v := range read.Verdicts {
+		if mine.Verdicts == nil {
+			mine.Verdicts = map[string]string{}
+		}
+		if mine.Verdicts[rule] == "" {
+			mine.Verdicts[rule] = v
+		}
+	}
+	return nil
+}

@@ -82,6 +82,8 @@ func (m *Machine) onExit(s task.Status) {
 	switch {
 	case s.OOM:
 		e = &bootrec.Exit{Reason: bootrec.OutOfMemory, Message: m.memoryMessage()}
+	case s.Policy != "":
+		e = &bootrec.Exit{Reason: bootrec.Policy, Message: "ended by policy: " + s.Policy}
 	case s.Origin:
 		e = &bootrec.Exit{Reason: bootrec.Policy, Message: originMessage(s.Thread)}
 		policy.Note(policy.Event{Rule: policy.RuleOrigin, Point: policy.SingleProcess, Killed: true, Call: callName(s.Thread),

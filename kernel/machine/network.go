@@ -100,7 +100,12 @@ var told denials
 
 // denied tells the user of a destination that the program may not reach.
 func (m *Machine) denied(to netip.AddrPort) {
-	policy.Note(policy.Event{Rule: policy.RuleEgress, Point: policy.Other, What: "a connection to " + to.String(), Errno: abi.EACCES})
+	kill := policy.Kill&bootrec.RuleEgress != 0
+	policy.Note(policy.Event{Rule: policy.RuleEgress, Killed: kill, What: "a connection to " + to.String(), Errno: abi.EACCES})
+	if kill {
+		task.The.EndByPolicy(nil, "a connection to "+to.String()+", which is the host's own services")
+		return
+	}
 	n := told.again(to)
 	if n >= deniedTold {
 		return

@@ -191,6 +191,11 @@ func (m *Machine) hooks(p *task.Process) {
 	syscalls.Hostname = m.Record.Hostname
 	syscalls.Random = m.Pool.Read
 	policy.Notice, policy.Log = m.Ports.Notice, m.Ports.Log
+	kill, err := bootrec.ParsePolicy(m.Record.Policy)
+	if err != nil {
+		ground.Fatal("the policy is not understood (" + err.Error() + ")")
+	}
+	policy.Kill = kill
 	if m.Record.Audit {
 		policy.Audit = m.Ports.Audit
 		policy.Clocks = func() (mono, wall int64) { return wait.Now(), time.Now().UnixNano() }

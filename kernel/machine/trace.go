@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"skerry/bootrec"
 	"skerry/kernel/abi"
 	"skerry/kernel/ground"
 	"skerry/kernel/policy"
@@ -117,7 +118,7 @@ func (m *Machine) refused(t *task.Thread, nr uint64, a *[6]uintptr, e abi.Errno)
 		point = policy.SingleProcess
 	}
 	denied := point == policy.SingleProcess || point == policy.NoUsers || point == policy.NoShells
-	if !denied && !m.Record.Verbose && !m.Record.Audit {
+	if !denied && !m.Record.Verbose && !m.Record.Audit && (point != policy.AttackSurface || policy.Kill&bootrec.RuleSurface == 0) {
 		// For the log alone, which nobody reads. Every program with a C library
 		// asks for rseq at its start, and the description is much cold code.
 		return

@@ -6,7 +6,7 @@
 // Refusals are counted by call, for the report about a program that failed.
 //
 // A program that repeats itself is not repeated: per place and rule the first
-// few are told, the rest are counted. It imports task, mm and abi.
+// few are told, the rest are counted. It imports bootrec, task, mm and abi.
 package policy
 
 import (
@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"skerry/bootrec"
 	"skerry/kernel/abi"
 	"skerry/kernel/mm"
 	"skerry/kernel/task"
@@ -54,6 +55,22 @@ var Log func(string)
 // Place names the code at an address of the program: its symbol, or file and
 // offset. Set at boot.
 var Place = func(pc uint64) string { return "0x" + strconv.FormatUint(pc, 16) }
+
+// Kill are the rules of which a violation ends the machine. Set at boot.
+var Kill bootrec.Rules
+
+// kills reports whether a violation of a rule of calls ends the machine.
+func kills(rule string, p Point) bool {
+	switch {
+	case rule == RuleIdentity || p == NoUsers:
+		return Kill&bootrec.RuleIdentity != 0
+	case p == SingleProcess || p == NoShells:
+		return Kill&bootrec.RuleProcess != 0
+	case p == AttackSurface:
+		return Kill&bootrec.RuleSurface != 0
+	}
+	return false
+}
 
 // told bounds how often one place is told of for one rule.
 const told = 3
@@ -122,7 +139,12 @@ const maxLines = 200
 // arguments, as a trace shows it.
 func Denied(t *task.Thread, p Point, rule, what string, e abi.Errno) {
 	pc := t.Ctx.Regs.RIP
-	Note(Event{Rule: rule, Point: p, Call: call(what), What: what, Errno: e, TID: t.TID, PC: pc})
+	kill := kills(rule, p)
+	Note(Event{Rule: rule, Point: p, Killed: kill, Call: call(what), What: what, Errno: e, TID: t.TID, PC: pc})
+	if kill {
+		task.The.EndByPolicy(t, what+" in thread "+strconv.Itoa(int(t.TID))+" at "+Place(pc)+" ("+p.String()+")")
+		return
+	}
 	if line := denied(pc, t.TID, p, what); line != "" {
 		Notice(line)
 	}
@@ -161,7 +183,12 @@ func call(what string) string {
 
 // Missing tells the log, once per call, of one that is not there.
 func Missing(t *task.Thread, p Point, what string, e abi.Errno) {
-	Note(Event{Rule: RuleCall, Point: p, Call: call(what), What: what, Errno: e, TID: t.TID, PC: t.Ctx.Regs.RIP})
+	kill := kills(RuleCall, p)
+	Note(Event{Rule: RuleCall, Point: p, Killed: kill, Call: call(what), What: what, Errno: e, TID: t.TID, PC: t.Ctx.Regs.RIP})
+	if kill {
+		task.The.EndByPolicy(t, what+" in thread "+strconv.Itoa(int(t.TID))+" at "+Place(t.Ctx.Regs.RIP)+" ("+p.String()+")")
+		return
+	}
 	if again(what, 0) == 0 {
 		Log("not supported: " + what + " answers " + e.Error() + " at " + Place(t.Ctx.Regs.RIP))
 	}
@@ -171,6 +198,16 @@ func Missing(t *task.Thread, p Point, what string, e abi.Errno) {
 // the place is not known. Runtimes try again, and libraries probe: the user is told
 // of the first attempt at executable memory, and of the first at a file.
 func Mapping(d mm.Denial) {
+	what := d.Call + " of " + strconv.FormatUint(uint64(d.Len), 10) + " bytes at 0x" + strconv.FormatUint(uint64(d.Addr), 16)
+	if d.Name != "" {
+		what += " of " + strconv.Quote(d.Name)
+	}
+	kill := Kill&bootrec.RuleMemory != 0
+	Note(Event{Rule: d.Rule.Name(), Point: SingleProcess, Killed: kill, Call: d.Call, What: what, Errno: d.Errno})
+	if kill {
+		task.The.EndByPolicy(nil, what+": "+d.Rule.String()+" ("+SingleProcess.String()+")")
+		return
+	}
 	kind := "executable memory"
 	if d.File != nil {
 		kind = "executable file"
@@ -178,11 +215,6 @@ func Mapping(d mm.Denial) {
 	if line := execLine(&d, task.The.Exe); line != "" && again(kind, 0) == 0 {
 		Notice(line)
 	}
-	what := d.Call + " of " + strconv.FormatUint(uint64(d.Len), 10) + " bytes at 0x" + strconv.FormatUint(uint64(d.Addr), 16)
-	if d.Name != "" {
-		what += " of " + strconv.Quote(d.Name)
-	}
-	Note(Event{Rule: d.Rule.Name(), Point: SingleProcess, Call: d.Call, What: what, Errno: d.Errno})
 	if again(what, 0) == 0 {
 		Log("refused " + what + ": " + d.Rule.String())
 	}

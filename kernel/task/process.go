@@ -82,6 +82,9 @@ type Status struct {
 	// Origin says that Thread made a system call from memory that is not the
 	// image's code; see SetOrigins.
 	Origin bool
+	// Policy says what the program tried that a rule ends the machine for; Thread may
+	// be nil then.
+	Policy string
 }
 
 // Limits are soft and hard limits by RLIMIT_ number.
@@ -185,6 +188,11 @@ func (p *Process) end(s Status) {
 		p.mu.Unlock()
 		go p.OnExit(s)
 	})
+}
+
+// EndByPolicy ends the program for what thread t, nil if that is not known, tried.
+func (p *Process) EndByPolicy(t *Thread, what string) {
+	p.end(Status{Signal: SIGSYS, Thread: t, Policy: what})
 }
 
 // Dying reports whether the program is ending.

@@ -1,0 +1,45 @@
+package bootrec
+
+// Rules is a set of rules of the model. Record.Policy has those of which a violation ends
+// the machine, and is not only refused: one byte with the version, 1, and a u32 with a bit
+// for each rule.
+type Rules uint32
+
+// The rules. A system call from memory that the program wrote always ends the machine.
+const (
+	RuleProcess  Rules = 1 << iota // starting or becoming another program
+	RuleIdentity                   // becoming someone else
+	RuleMemory                     // memory that the rules of W^X, seals and the first pages are about
+	RuleSurface                    // calls that are left out to keep the kernel small
+	RuleEgress                     // a peer that may not be reached
+	allRules     = RuleProcess | RuleIdentity | RuleMemory | RuleSurface | RuleEgress
+)
+
+const (
+	policyVersion = 1
+	policySize    = 5
+)
+
+// EncodePolicy returns the encoding of a set, nil for the empty one.
+func EncodePolicy(kill Rules) []byte {
+	if kill == 0 {
+		return nil
+	}
+	return le.AppendUint32([]byte{policyVersion}, uint32(kill))
+}
+
+// ParsePolicy reads an encoding. A policy that is not understood is an error: it may be
+// one that restricts the program.
+func ParsePolicy(b []byte) (kill Rules, err error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	if len(b) != policySize || b[0] != policyVersion {
+		return 0, bad(TagPolicy, "is of an unknown version")
+	}
+	kill = Rules(le.Uint32(b[1:]))
+	if kill == 0 || kill&^allRules != 0 {
+		return 0, bad(TagPolicy, "has unknown rules")
+	}
+	return kill, nil
+}

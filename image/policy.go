@@ -1,0 +1,121 @@
+package image
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"skerry/bootrec"
+)
+
+// Levels of a policy.
+const (
+	LevelDefault = "default" // what the model rules out is refused
+	LevelStrict  = "strict"  // starting another program ends the machine
+)
+
+// Verdicts on a violation of a rule.
+const (
+	Deny = "deny"
+	Kill = "kill"
+)
+
+// policyRules are the rules by name, with whether a violation ends the machine at each
+// level. A system call from memory that the program wrote always does.
+var policyRules = map[string]struct {
+	bit    bootrec.Rules
+	strict bool
+}{
+	"process":  {bootrec.RuleProcess, true},
+	"identity": {bootrec.RuleIdentity, false},
+	// Libraries probe for memory that can be executed: PCRE2, libffi, Java.
+	"memory":  {bootrec.RuleMemory, false},
+	"surface": {bootrec.RuleSurface, false},
+	"egress":  {bootrec.RuleEgress, false},
+}
+
+// PolicyRules are the names of the rules.
+func PolicyRules() []string { return slices.Sorted(maps.Keys(policyRules)) }
+
+// Policy says what the kernel does about what the model rules out, beside refusing it.
+type Policy struct {
+	Level    string            `json:"level,omitempty"`    // "" is LevelDefault
+	Verdicts map[string]string `json:"verdicts,omitempty"` // by rule; of the others the level decides
+}
+
+// check refuses what could not be meant. No policy is no error.
+func (p *Policy) check() error {
+	if p == nil {
+		return nil
+	}
+	if p.Level != "" && p.Level != LevelDefault && p.Level != LevelStrict {
+		return fmt.Errorf("level %q is neither %s nor %s", p.Level, LevelDefault, LevelStrict)
+	}
+	for rule, v := range p.Verdicts {
+		if _, ok := policyRules[rule]; !ok {
+			return fmt.Errorf("there is no rule %q (there are %s)", rule, strings.Join(PolicyRules(), ", "))
+		}
+		if v != Deny && v != Kill {
+			return fmt.Errorf("the verdict of %s is %q, neither %s nor %s", rule, v, Deny, Kill)
+		}
+	}
+	return nil
+}
+
+// Kill are the rules of which a violation ends the machine.
+func (p *Policy) Kill() (rules bootrec.Rules) {
+	if p == nil {
+		return 0
+	}
+	for name, r := range policyRules {
+		v := p.Verdicts[name]
+		if v == Kill || v == "" && r.strict && p.Level == LevelStrict {
+			rules |= r.bit
+		}
+	}
+	return rules
+}
+
+// Tighter are the rules of which a violation ends the machine if run is given for a run
+// of an image with policy p; either may be nil. An image's rule that kills goes on killing,
+// and it is an error to ask for less.
+func (p *Policy) Tighter(run *Policy) (bootrec.Rules, error) {
+	kill := p.Kill()
+	if run == nil {
+		return kill, nil
+	}
+	for _, name := range PolicyRules() {
+		r := policyRules[name]
+		v := run.Verdicts[name]
+		if kill&r.bit != 0 && (v == Deny || v == "" && run.Level == LevelDefault) {
+			return 0, fmt.Errorf("%s ends the machine by the image's policy, and a run may only tighten that", name)
+		}
+	}
+	return kill | run.Kill(), nil
+}
+
+// ParseVerdict reads the value of --verdict: RULE=deny or RULE=kill.
+func ParseVerdict(value string) (rule, verdict string, err error) {
+	rule, verdict, ok := strings.Cut(value, "=")
+	p := &Policy{Verdicts: map[string]string{rule: verdict}}
+	if err := p.check(); !ok || err != nil {
+		return "", "", failed("--verdict "+value, "is no rule with a verdict", "it is RULE=deny or RULE=kill, and the rules are "+strings.Join(PolicyRules(), ", "))
+	}
+	return rule, verdict, nil
+}
+
+// String is the policy for people.
+func (p *Policy) String() string {
+	level := LevelDefault
+	var list []string
+	if p != nil {
+		if p.Level != "" {
+			level = p.Level
+		}
+		for _, rule := range slices.Sorted(maps.Keys(p.Verdicts)) {
+			list = append(list, rule+"="+p.Verdicts[rule])
+		}
+	}
+	return strings.Join(append([]string{level}, list...), ", ")
+}

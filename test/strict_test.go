@@ -1,0 +1,133 @@
+package skerrytest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"skerry/test/harness"
+)
+
+// strict are the flags with which a machine ends for an attempt to start another program.
+// The tests of nginx and of servers in Go and Rust run with them, too.
+var strict = []string{"--level", "strict"}
+
+// TestStrict: programs that behave do not notice, and the record says that nothing was
+// refused.
+func TestStrict(t *testing.T) {
+	for _, c := range []struct {
+		name, program, pkg string
+		args               func(p harness.Place) []string
+		ask, answer        string
+	}{
+		{"redis", "redis-server", "redis-server", func(p harness.Place) []string {
+			return []string{"--port", strconv.Itoa(p.Ports[0]), "--bind", p.Host, "--protected-mode", "no", "--dir", p.Tmp, "--save", "", "--appendonly", "yes"}
+		}, "SET k v\r\nEVAL \"return redis.call('GET','k')\" 0\r\nCONFIG GET maxmemory\r\n", "+OK\r\n$1\r\nv\r\n"},
+		{"python", "/usr/bin/python3", "python3", func(p harness.Place) []string {
+			return []string{"-m", "http.server", "--bind", p.Host, strconv.Itoa(p.Ports[0])}
+		}, "GET / HTTP/1.0\r\n\r\n", "HTTP/1.0 200 OK"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := packaged(t, c.program, c.pkg)
+			record := filepath.Join(t.TempDir(), "audit")
+			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+			defer cancel()
+			slot(t)
+			d := &harness.Daemon{Path: path, Memory: 128, CPUs: 2, Flags: append([]string{"--audit", record}, strict...), Args: c.args,
+				Ready: greets(c.ask, c.answer), Timeout: 2 * time.Minute}
+			r, err := d.Start(ctx, skerryCommand(t), t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.Stop(30 * time.Second); err != nil {
+				t.Error(err)
+			}
+			b, err := os.ReadFile(record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Contains(b, []byte(`"killed"`)) || bytes.Contains(b, []byte(`"point":1`)) && bytes.Contains(b, []byte(`"rule":"call"`)) {
+				t.Errorf("%s", b)
+			}
+		})
+	}
+	t.Run("sqlite", func(t *testing.T) {
+		path := packaged(t, "sqlite3", "sqlite3")
+		slot(t)
+		out, err := exec.Command(skerryCommand(t), append(append([]string{"run"}, strict...), path, "/tmp/x.db", "create table t(a); insert into t values(6),(7); select a*7 from t")...).CombinedOutput()
+		if err != nil || string(out) != "42\n49\n" {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+}
+
+// TestVerdicts: what each rule does at each level, and that a run of an image can only
+// tighten what the image says.
+func TestVerdicts(t *testing.T) {
+	b, err := builder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	path, err := b.Build(ctx, harness.Musl, "audited")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slot(t)
+	skerry := skerryCommand(t)
+	dir := t.TempDir()
+	run := func(args ...string) (int, string) {
+		t.Helper()
+		out, err := exec.CommandContext(ctx, skerry, append([]string{"run", "--cpus", "2"}, args...)...).CombinedOutput()
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		if exit != nil {
+			return exit.ExitCode(), string(out)
+		}
+		return 0, string(out)
+	}
+	policy := filepath.Join(dir, "policy.toml")
+	if err := os.WriteFile(policy, []byte("[policy]\nlevel = \"strict\"\nprocess = \"deny\"\nidentity = \"kill\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	image := filepath.Join(dir, "strict.img")
+	if out, err := exec.CommandContext(ctx, skerry, "build", "--level", "strict", "-o", image, path).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if out, err := exec.CommandContext(ctx, skerry, "inspect", image).CombinedOutput(); err != nil || !strings.Contains(string(out), "\npolicy       strict\n") {
+		t.Errorf("%v: %s", err, out)
+	}
+	for _, c := range []struct {
+		args   []string
+		status int
+		says   string
+	}{
+		{[]string{path}, 3, "not refused 0\n"},
+		{[]string{"--level", "default", path}, 3, "not refused 0\n"},
+		{[]string{"--level", "strict", path}, 121, "skerry: ended by policy: fork() in thread 1 at "},
+		{[]string{"--level", "strict", "--verdict", "process=deny", path}, 3, "not refused 0\n"},
+		{[]string{"--verdict", "identity=kill", path}, 121, "skerry: ended by policy: setuid(0) in thread 1 at "},
+		{[]string{"--verdict", "memory=kill", path}, 121, "skerry: ended by policy: mmap of 4096 bytes at 0x0: "},
+		{[]string{"--verdict", "surface=kill", path}, 121, "skerry: ended by policy: io_uring_setup("},
+		{[]string{"--verdict", "egress=kill", path}, 3, "not refused 0\n"},
+		{[]string{"--policy", policy, path}, 121, "skerry: ended by policy: setuid(0) in thread 1 at "},
+		{[]string{image}, 121, "skerry: ended by policy: fork() in thread 1 at "},
+		{[]string{"--verdict", "identity=kill", image}, 121, "skerry: ended by policy: fork() in thread 1 at "},
+		{[]string{"--level", "default", image}, 125, "a run may only tighten that"},
+		{[]string{"--policy", policy, image}, 125, "a run may only tighten that"},
+	} {
+		if status, out := run(c.args...); status != c.status || !strings.Contains(out, c.says) || c.status == 121 && strings.Contains(out, "not refused") {
+			t.Errorf("%q: status %d, want %d with %q: %s", c.args, status, c.status, c.says, out)
+		}
+	}
+}
