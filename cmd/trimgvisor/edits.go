@@ -73,6 +73,8 @@ var edits = []edit{
 	{"pkg/tcpip/transport/tcp/dispatcher.go", "\tif !ep.enqueueSegment(s) {\n\t\treturn\n\t}\n\n\t// Only wakeup", "\tif pkt.NICID == loopNIC && !ep.Local() {\n\t\tep.local.peer.Store(true)\n\t}\n\tif !ep.enqueueSegment(s) {\n\t\treturn\n\t}\n\n\t// Only wakeup"},
 	{"pkg/tcpip/transport/tcp/dispatcher.go", "\t\td.selectProcessor(id).queueEndpoint(ep)\n", "\t\td.queue(d.selectProcessor(id), ep)\n"},
 	{"pkg/tcpip/transport/tcp/endpoint.go", "then it will fail to process as TryLock() will fail.\n\tprocessor.queueEndpoint(e)\n", "then it will fail to process as TryLock() will fail.\n\te.protocol.dispatcher.queue(processor, e)\n"},
+	{"pkg/tcpip/transport/tcp/connect.go", "h.ep.protocol.dispatcher.selectProcessor(h.ep.ID).queueEndpoint(h.ep)", "h.ep.protocol.dispatcher.queue(h.ep.protocol.dispatcher.selectProcessor(h.ep.ID), h.ep)"},
+	{"pkg/tcpip/transport/tcp/connect.go", "\tprocessor := e.protocol.dispatcher.selectProcessor(e.ID)\n\te.mu.Unlock()\n\tprocessor.queueEndpoint(e)\n", "\tprocessor := e.protocol.dispatcher.selectProcessor(e.ID)\n\te.mu.Unlock()\n\te.protocol.dispatcher.queue(processor, e)\n"},
 	// Whether the receive buffer's growth is worth a window update was judged by the
 	// buffer before: a sender that had seen a window of 0 heard of it by its probe only,
 	// 200 ms later.
