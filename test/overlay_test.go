@@ -30,14 +30,10 @@ func overlaySeed(t *testing.T, dir string) string {
 	}
 	for name, text := range files {
 		p := filepath.Join(dir, name)
-		mode := os.FileMode(0o644)
-		if name == "tool" {
-			mode = 0o755
-		}
 		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(p, []byte(text), mode); err != nil {
+		if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -317,3 +317,51 @@ func TestPipeHostErrno(t *testing.T) {
 		t.Errorf("empty write without reader: %d %v, host %d %v", m, e, n, host)
 	}
 }
+
+// TestFIFOPassing: who opens a FIFO and closes it again, while the other end is about to
+// wait for it, has been there.
+func TestFIFOPassing(t *testing.T) {
+	for _, flags := range [][2]uint32{{abi.O_RDONLY, abi.O_WRONLY}, {abi.O_WRONLY, abi.O_RDONLY}} {
+		n := &fifoNode{}
+		first, e := n.f.p.open(flags[0], n)
+		must(t, "first", e, abi.OK)
+		second, e := n.f.p.open(flags[1], n)
+		must(t, "second", e, abi.OK)
+		second.Release()
+		done := make(chan abi.Errno)
+		go func() {
+			var s sleeper
+			done <- n.f.p.awaitPeer(&s, first)
+		}()
+		select {
+		case e := <-done:
+			must(t, "wait", e, abi.OK)
+		case <-time.After(5 * time.Second):
+			t.Fatal("it waits for who has been there")
+		}
+		first.Release()
+	}
+	// The same as a race.
+	n := &fifoNode{}
+	d := NewAnonymous("fifo", n)
+	for range 3000 {
+		done := make(chan bool)
+		go func() {
+			var s sleeper
+			if w, e := open(&s, d, abi.O_WRONLY, false); e == abi.OK {
+				w.Write(&s, vec([]byte("x")))
+				w.Unref()
+			}
+			close(done)
+		}()
+		var s sleeper
+		r, e := open(&s, d, abi.O_RDONLY, false)
+		must(t, "reader", e, abi.OK)
+		b := make([]byte, 4)
+		if n, e := r.Read(&s, vec(b)); n != 1 || e != abi.OK {
+			t.Fatal(n, e)
+		}
+		<-done
+		r.Unref()
+	}
+}

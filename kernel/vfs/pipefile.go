@@ -19,7 +19,12 @@ type pipeEnd struct {
 	// seen is Pipe.writeOpens when a FIFO's reader was opened: it sees no hang-up
 	// before there was a writer.
 	seen uint32
-	fifo Inode // nil for a pipe without a name
+	// alone says that the other end was not open when this one was opened, and reads and
+	// writes are the counts of opens at that moment: whoever opens it then is seen, though
+	// he may have closed it again by the time that anyone looks.
+	alone                 bool
+	readsThen, writesThen uint32
+	fifo                  Inode // nil for a pipe without a name
 	// direct says that what is written here are packets.
 	direct atomic.Bool
 }
@@ -165,6 +170,8 @@ func (p *Pipe) open(flags uint32, fifo Inode) (*pipeEnd, abi.Errno) {
 	} else {
 		f.seen = p.writeOpens - 1
 	}
+	f.alone = f.reads && p.writers == 0 || f.writes && p.readers == 0
+	f.readsThen, f.writesThen = p.readOpens, p.writeOpens
 	p.mu.Unlock()
 	p.openQ.Notify(waiter.EventInternal)
 	return f, abi.OK
@@ -204,17 +211,13 @@ func (f *FIFO) open(w *wait.Waiter, ino Inode, flags uint32) (File, abi.Errno) {
 
 // awaitPeer sleeps until the other end is, or has been, opened.
 func (p *Pipe) awaitPeer(w *wait.Waiter, end *pipeEnd) abi.Errno {
-	p.mu.Lock()
-	reads, writes := p.readOpens, p.writeOpens
-	there := end.reads && p.writers > 0 || end.writes && p.readers > 0
-	p.mu.Unlock()
-	if there {
+	if !end.alone {
 		return abi.OK
 	}
 	_, e := w.Retry((*pipeOpeners)(p), waiter.EventInternal, wait.Forever, func() (int, abi.Errno) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if end.reads && p.writeOpens != writes || end.writes && p.readOpens != reads {
+		if end.reads && p.writeOpens != end.writesThen || end.writes && p.readOpens != end.readsThen {
 			return 0, abi.OK
 		}
 		return 0, abi.EAGAIN

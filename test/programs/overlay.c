@@ -1,7 +1,7 @@
 // A folder that holds files from before, changed in every way that there is. The
 // folder is the first argument; it holds
 //
-//   a (text "first\n"), big (200,000 bytes), tool (mode 755), link -> a,
+//   a (text "first\n"), big (200,000 bytes), tool, link -> a,
 //   sub/b, sub/deep/c, many/0 … many/39
 //
 // With "code" behind it the program looks, instead, at what may be executed; with
