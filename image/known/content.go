@@ -8,9 +8,13 @@ import (
 	"skerry/image/dynlink"
 )
 
-// maxContent is how many bytes of a program are looked at: larger than any shell, and
-// than any interpreter whose own code and text are not in a library.
-const maxContent = 128 << 20
+// maxShell and maxInterpreter are the bytes that a program may have to be looked at: more
+// than any of the shells, and of the interpreters, has. Every program that is run is
+// looked at for the first, so it has to be quick.
+const (
+	maxShell       = 16 << 20
+	maxInterpreter = 256 << 20
+)
 
 // A mark is what programs of one kind have in them.
 type mark struct {
@@ -68,13 +72,13 @@ func wide(s string) string {
 
 // Shell says which shell the ELF file r is, whatever its name, or "". It looks at what is
 // loaded into memory; a shell that is packed, or whose strings are hidden, is not found.
-func Shell(r io.ReaderAt) string { return match(r, shells, notShells) }
+func Shell(r io.ReaderAt) string { return match(r, maxShell, shells, notShells) }
 
 // Interpreter says of which language the ELF file r is an interpreter, or "".
-func Interpreter(r io.ReaderAt) string { return match(r, interpreters, nil) }
+func Interpreter(r io.ReaderAt) string { return match(r, maxInterpreter, interpreters, nil) }
 
-func match(r io.ReaderAt, marks []mark, not []string) string {
-	b := loaded(r)
+func match(r io.ReaderAt, limit uint64, marks []mark, not []string) string {
+	b := loaded(r, limit)
 	for _, n := range not {
 		if bytes.Contains(b, []byte(n)) {
 			return ""
@@ -108,15 +112,24 @@ func words(b []byte, list []string) (n int) {
 	return n
 }
 
-// loaded is what an ELF file has in its segments, up to a bound.
-func loaded(r io.ReaderAt) []byte {
+// loaded is what an ELF file has in its segments, nil if that is more than limit.
+func loaded(r io.ReaderAt, limit uint64) []byte {
 	f, err := elf.NewFile(dynlink.NoSections(r))
 	if err != nil {
 		return nil
 	}
-	var all []byte
+	var size uint64
 	for _, p := range f.Progs {
-		if p.Type != elf.PT_LOAD || p.Filesz > maxContent-uint64(len(all)) {
+		if p.Type == elf.PT_LOAD {
+			if p.Filesz > limit || size+p.Filesz > limit {
+				return nil
+			}
+			size += p.Filesz
+		}
+	}
+	all := make([]byte, 0, size+uint64(len(f.Progs)))
+	for _, p := range f.Progs {
+		if p.Type != elf.PT_LOAD {
 			continue
 		}
 		b := make([]byte, p.Filesz)
