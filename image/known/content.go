@@ -79,15 +79,16 @@ func Interpreter(r io.ReaderAt) string { return match(r, maxInterpreter, interpr
 
 func match(r io.ReaderAt, limit uint64, marks []mark, not []string) string {
 	b := loaded(r, limit)
-	for _, n := range not {
-		if bytes.Contains(b, []byte(n)) {
-			return ""
-		}
-	}
 	for _, m := range marks {
-		if m.in(b) {
-			return m.name
+		if !m.in(b) {
+			continue
 		}
+		for _, n := range not {
+			if bytes.Contains(b, []byte(n)) {
+				return ""
+			}
+		}
+		return m.name
 	}
 	return ""
 }
@@ -105,11 +106,26 @@ func (m *mark) in(b []byte) bool {
 // words counts which of list stand in b between NULs.
 func words(b []byte, list []string) (n int) {
 	for _, w := range list {
-		if bytes.Contains(b, []byte("\x00"+w+"\x00")) {
+		if word(b, w) {
 			n++
 		}
 	}
 	return n
+}
+
+// word reports whether w stands in b between NULs. These are what is most frequent in a
+// program, so it is not them that are looked for.
+func word(b []byte, w string) bool {
+	for {
+		i := bytes.Index(b, []byte(w))
+		if i < 0 {
+			return false
+		}
+		if i > 0 && b[i-1] == 0 && i+len(w) < len(b) && b[i+len(w)] == 0 {
+			return true
+		}
+		b = b[i+1:]
+	}
 }
 
 // loaded is what an ELF file has in its segments, nil if that is more than limit.
