@@ -81,6 +81,10 @@ func TestVerdicts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	glibc, err := b.Build(ctx, harness.Glibc, "audited") // which asks for rseq first
+	if err != nil {
+		t.Fatal(err)
+	}
 	slot(t)
 	skerry := skerryCommand(t)
 	dir := t.TempDir()
@@ -119,6 +123,7 @@ func TestVerdicts(t *testing.T) {
 		{[]string{"--verdict", "identity=kill", path}, 121, "skerry: ended by policy: setuid(0) in thread 1 at "},
 		{[]string{"--verdict", "memory=kill", path}, 121, "skerry: ended by policy: mmap of 4096 bytes at 0x0: "},
 		{[]string{"--verdict", "surface=kill", path}, 121, "skerry: ended by policy: io_uring_setup("},
+		{[]string{"--verdict", "surface=kill", glibc}, 121, "skerry: ended by policy: io_uring_setup("},
 		{[]string{"--verdict", "egress=kill", path}, 3, "not refused 0\n"},
 		{[]string{"--policy", policy, path}, 121, "skerry: ended by policy: setuid(0) in thread 1 at "},
 		{[]string{image}, 121, "skerry: ended by policy: fork() in thread 1 at "},

@@ -118,16 +118,18 @@ func (m *Machine) refused(t *task.Thread, nr uint64, a *[6]uintptr, e abi.Errno)
 		point = policy.SingleProcess
 	}
 	denied := point == policy.SingleProcess || point == policy.NoUsers || point == policy.NoShells
-	if !denied && !m.Record.Verbose && !m.Record.Audit && (point != policy.AttackSurface || policy.Kill&bootrec.RuleSurface == 0) {
-		// For the log alone, which nobody reads. Every program with a C library
-		// asks for rseq at its start, and the description is much cold code.
+	matters := m.Record.Audit || point == policy.AttackSurface && policy.Kill&bootrec.RuleSurface != 0
+	if !denied && (!matters || nr == abi.SYS_RSEQ) && !m.Record.Verbose {
+		// For the log alone, which nobody reads, and the description is much cold code.
+		// Every thread with a C library asks for rseq and goes on without: that says
+		// nothing of the program.
 		return
 	}
 	what := strace.Describe(number(nr), words(a), strace.User{})
 	if denied {
 		policy.Denied(t, point, policy.RuleCall, what, e)
 	} else {
-		policy.Missing(t, point, what, e)
+		policy.Missing(t, point, what, e, nr != abi.SYS_RSEQ)
 	}
 }
 

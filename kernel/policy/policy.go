@@ -181,10 +181,13 @@ func call(what string) string {
 	return what
 }
 
-// Missing tells the log, once per call, of one that is not there.
-func Missing(t *task.Thread, p Point, what string, e abi.Errno) {
-	kill := kills(RuleCall, p)
-	Note(Event{Rule: RuleCall, Point: p, Killed: kill, Call: call(what), What: what, Errno: e, TID: t.TID, PC: t.Ctx.Regs.RIP})
+// Missing tells the log, once per call, of one that is not there. It is a violation of
+// the rule about such calls unless every program makes it.
+func Missing(t *task.Thread, p Point, what string, e abi.Errno, violation bool) {
+	kill := violation && kills(RuleCall, p)
+	if violation {
+		Note(Event{Rule: RuleCall, Point: p, Killed: kill, Call: call(what), What: what, Errno: e, TID: t.TID, PC: t.Ctx.Regs.RIP})
+	}
 	if kill {
 		task.The.EndByPolicy(t, what+" in thread "+strconv.Itoa(int(t.TID))+" at "+Place(t.Ctx.Regs.RIP)+" ("+p.String()+")")
 		return
