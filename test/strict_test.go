@@ -119,6 +119,7 @@ func TestVerdicts(t *testing.T) {
 		{[]string{path}, 3, "not refused 0\n"},
 		{[]string{"--level", "default", path}, 3, "not refused 0\n"},
 		{[]string{"--level", "strict", path}, 121, "skerry: ended by policy: fork() in thread 1 at "},
+		{[]string{"--level", "strict", glibc}, 121, " main+0x"}, // the stack
 		{[]string{"--level", "strict", "--verdict", "process=deny", path}, 3, "not refused 0\n"},
 		{[]string{"--verdict", "identity=kill", path}, 121, "skerry: ended by policy: setuid(0) in thread 1 at "},
 		{[]string{"--verdict", "memory=kill", path}, 121, "skerry: ended by policy: mmap of 4096 bytes at 0x0: "},

@@ -68,6 +68,23 @@ func (f *Frame) place() string {
 
 // describeCrash fills in what the crash record tells.
 func (m *machine) describeCrash(r *Result, f *failure) {
+	mem, c := m.readCrash(f)
+	r.Message = printable("the program was ended by " + c.Signal + c.describe(f.crash, mem))
+	r.showStack(c)
+}
+
+// describeEnd fills in where the thread was for which a policy ended the program. The
+// message says what it tried.
+func (m *machine) describeEnd(r *Result, f *failure) {
+	_, c := m.readCrash(f)
+	r.showStack(c)
+	for i := range r.Report {
+		r.Report[i] = printable(r.Report[i])
+	}
+}
+
+// readCrash reads the crash record: where the thread was, and its memory.
+func (m *machine) readCrash(f *failure) (*unwind.Memory, *Crash) {
 	mem := &unwind.Memory{Mappings: f.mappings, StackAt: f.stackAt, Stack: f.stack, Open: func(path string) *unwind.File {
 		if m.c.ImageFile == nil {
 			return nil
@@ -79,11 +96,14 @@ func (m *machine) describeCrash(r *Result, f *failure) {
 	for i := range frames {
 		c.Stack = append(c.Stack, describeFrame(&frames[i]))
 	}
-	text := c.describe(f.crash, mem)
 	if m.c.Verbose != nil {
 		verboseRegisters(f.crash, m.c.Verbose)
 	}
-	r.Message = printable("the program was ended by " + c.Signal + text)
+	return mem, c
+}
+
+// showStack puts a stack into the result, and lines about it into its report.
+func (r *Result) showStack(c *Crash) {
 	for i := uneventful(c.Stack); i < min(len(c.Stack), shownFrames(c.Stack)); i++ {
 		line := fmt.Sprintf("  #%d %s", i, c.Stack[i].place())
 		if c.Stack[i].Guess {

@@ -343,6 +343,8 @@ func (m *machine) result(st *os.ProcessState) *Result {
 		r := exited(*m.exit)
 		if m.failed(r) {
 			m.explain(r)
+		} else if f := &m.ports.failure; m.exit.Reason == bootrec.Policy && f.crash != nil {
+			m.describeEnd(r, f)
 		}
 		if m.exit.Reason == bootrec.KernelBug {
 			r.Detail = lastWords(uart, 60)
