@@ -137,6 +137,8 @@ func (s *settings) load(a *app, cmd *cobra.Command) error {
 		return usage("--quiet --verbose: are opposites (leave one out)")
 	case s.jit != 0 && s.noJIT:
 		return usage("--jit --no-jit: are opposites (leave one out)")
+	case s.quiet && s.audit == "-":
+		return usage("--quiet --audit -: nobody would see the record (write it to a file with --audit FILE)")
 	case s.quiet && s.strace == "-":
 		return usage("--quiet --strace: nobody would see the trace (write it to a file with --strace=FILE)")
 	case s.quiet && s.log == "-":
