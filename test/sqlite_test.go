@@ -33,6 +33,26 @@ var sqliteLeftOut = map[string]string{
 	"pager2.test": "takes long", "round1.test": "takes long", "index5.test": "takes long", "memjournal2.test": "takes long", "atof1.test": "takes long",
 }
 
+// sqliteExpected are cases that do not pass in a machine, and why.
+var sqliteExpected = []struct {
+	name   *regexp.Regexp
+	reason string
+}{
+	// The crash happens in a process of its own.
+	{regexp.MustCompile(`^(crash[0-9A-Z]*|walcrash[0-9]*|savepoint4)[-.]`), "starts a process"},
+	{regexp.MustCompile(`^(wal2-13\.|backup2-6$|delete-8\.)`), "needs another user (or permission bits that count)"},
+}
+
+// sqliteReason is why a case may fail, "" if it may not.
+func sqliteReason(name string) string {
+	for _, e := range sqliteExpected {
+		if e.name.MatchString(name) {
+			return e.reason
+		}
+	}
+	return ""
+}
+
 var (
 	sqliteOK    = regexp.MustCompile(`^(.*)\.\.\.(?: \([0-9.]+ms\) )? Ok$`)
 	sqliteFile  = regexp.MustCompile(`^Time: (\S+\.test) \d+ ms$`)
@@ -113,14 +133,16 @@ func TestSQLiteSuite(t *testing.T) {
 			if !slices.Equal(files, ran) {
 				t.Errorf("files %q, on Linux %q", ran, files)
 			}
-			passed := 0
+			passed, listed := 0, 0
 			for name, n := range want {
 				passed += min(n, got[name])
-				if got[name] != n {
+				if got[name] < n && sqliteReason(name) != "" {
+					listed += n - got[name]
+				} else if got[name] != n {
 					t.Errorf("%s passed %d times, on Linux %d: %s", name, got[name], n, after(string(out), "! "+name))
 				}
 			}
-			t.Logf("passed %d, on the list 0, not passed on Linux either %d", passed, strings.Count(linux, "\n! ")/2)
+			t.Logf("passed %d, on the list %d, not passed on Linux either %d", passed, listed, strings.Count(linux, "\n! ")/2)
 		})
 	}
 }

@@ -227,7 +227,7 @@ func (o *outcome) machines(b *strings.Builder) {
 		fmt.Fprintf(b, "| %s | %s | %s |\n", cell(n), strings.Join(row["microvm"], ", "), strings.Join(row["q35"], ", "))
 	}
 	if len(packages) > 0 {
-		fmt.Fprint(b, "\n## Tests of others\n\nOn 2 CPUs, Go's with -test.short. What is on the list (expected.txt in test/stdlib and test/cpython, redisRaces and redisElsewhere in test/redis_units_test.go) does not pass for a reason that stands there. Of Redis' tests many are for a server that they start themselves, and pass on neither side here. SQLite's are dealt out to 20 machines; sqliteLeftOut in test/sqlite_test.go says which files are not run, and why.\n\n| package, unit or part | result | passed | on the list | not passed on Linux either | time |\n|---|---|---|---|---|---|\n")
+		fmt.Fprint(b, "\n## Tests of others\n\nOn 2 CPUs, Go's with -test.short. What is on the list (expected.txt in test/stdlib and test/cpython, redisRaces and redisElsewhere in test/redis_units_test.go) does not pass for a reason that stands there. Of Redis' tests many are for a server that they start themselves, and pass on neither side here. SQLite's are dealt out to 20 machines; sqliteLeftOut and sqliteExpected in test/sqlite_test.go say which files are not run and which cases do not pass, and why.\n\n| package, unit or part | result | passed | on the list | not passed on Linux either | time |\n|---|---|---|---|---|---|\n")
 	}
 	for _, t := range packages {
 		f := stdlibCount.FindStringSubmatch(t.output)
