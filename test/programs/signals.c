@@ -479,19 +479,25 @@ static void threads(void)
 
 // Two threads bombard a third, which counts.
 static volatile long hits;
-static volatile int done;
+static volatile int done, nested;
 
 static void hit(int s)
 {
 	(void)s;
+	nested++;
 	hits++;
+	nested--;
 }
 
 static void *bombards(void *arg)
 {
 	pthread_t t = *(pthread_t *)arg;
-	for (int n = 0; n < 20000; n++)
+	for (int n = 0; n < 20000; n++) {
+		// SIGUSR2 interrupts its own handler, and a stack has an end.
+		while (nested > 500)
+			sched_yield();
 		pthread_kill(t, n % 2 ? SIGUSR1 : SIGUSR2);
+	}
 	__atomic_add_fetch(&done, 1, __ATOMIC_RELAXED);
 	return NULL;
 }
