@@ -32,20 +32,10 @@ type auditLine struct {
 // TestAudit: --audit keeps a record of every refusal, bounded but counted in full, which
 // the program cannot write to, and skerry audit verify finds what is changed in it.
 func TestAudit(t *testing.T) {
-	b, err := builder()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	path, err := b.Build(ctx, harness.Musl, "audited")
-	if err != nil {
-		t.Fatal(err)
-	}
-	jit, err := b.Build(ctx, harness.Musl, "jit")
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := built(ctx, t, harness.Musl, "audited")
+	jit := built(ctx, t, harness.Musl, "jit")
 	slot(t)
 	skerry := skerryCommand(t)
 	record := filepath.Join(t.TempDir(), "audit.jsonl")

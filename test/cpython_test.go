@@ -1,10 +1,8 @@
 package skerrytest
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -135,7 +133,7 @@ func TestCPython(t *testing.T) {
 		t.Fatal(err)
 	}
 	suite := cpythonSuite(t, b)
-	expected, err := readCPython("cpython/expected.txt")
+	expected, err := readReasons("cpython/expected.txt", cpythonReasons)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,34 +214,18 @@ func cpythonOnLinux(ctx context.Context, t *testing.T, suite, cases, module stri
 	// not known then counts as passed.
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
-	tmp, err := os.MkdirTemp("", "skerry-cpython-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(tmp)
-	if err := os.Chmod(tmp, 0o777); err != nil {
-		t.Fatal(err)
-	}
+	tmp, copied := copyForAnyone(ctx, t, suite)
 	// Its source is read before the user changes.
 	source, err := os.Open(cases)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer source.Close()
-	copied := filepath.Join(tmp, "suite")
-	if out, err := exec.CommandContext(ctx, "cp", "-a", suite, copied).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
 	cmd := exec.CommandContext(ctx, "/usr/bin/python3", "/proc/self/fd/3", copied, module)
 	cmd.ExtraFiles = []*os.File{source}
 	cmd.Dir = tmp
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + tmp, "TMPDIR=" + tmp}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if os.Getuid() == 0 {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
-	}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 5 * time.Second
+	withoutRights(cmd)
 	out, _ := cmd.Output()
 	got, ended := cpythonCases(module, string(out))
 	if len(got) == 0 {
@@ -255,25 +237,32 @@ func cpythonOnLinux(ctx context.Context, t *testing.T, suite, cases, module stri
 	return got
 }
 
-// readCPython reads lines "CASE REASON".
-func readCPython(path string) (map[string]string, error) {
-	f, err := os.Open(path)
+// copyForAnyone copies a suite of tests, which may lie where only root can read, into a
+// new folder that anyone can write to. It is gone when the test has ended.
+func copyForAnyone(ctx context.Context, t *testing.T, suite string) (folder, copied string) {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "skerry-suite-")
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	defer f.Close()
-	list := map[string]string{}
-	s := bufio.NewScanner(f)
-	for n := 1; s.Scan(); n++ {
-		line := strings.TrimSpace(s.Text())
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		name, reason, _ := strings.Cut(line, " ")
-		if _, twice := list[name]; twice || !slices.Contains(cpythonReasons, reason) {
-			return nil, fmt.Errorf("%s:%d: %q is listed twice or without a reason of the set", path, n, name)
-		}
-		list[name] = reason
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	if err := os.Chmod(folder, 0o777); err != nil {
+		t.Fatal(err)
 	}
-	return list, s.Err()
+	copied = filepath.Join(folder, "suite")
+	if out, err := exec.CommandContext(ctx, "cp", "-a", suite, copied).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return folder, copied
+}
+
+// withoutRights has a command run as nobody, if this is root, and end with all that it
+// starts.
+func withoutRights(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if os.Getuid() == 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
+	}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
 }

@@ -29,16 +29,9 @@ marked:
 // by memory with other code in it. Written code never runs. A round waits for the other
 // CPUs several times, each of them as long as the host's scheduler likes.
 func TestExecuted(t *testing.T) {
-	b, err := builder()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Minute)
 	defer cancel()
-	program, err := b.Build(ctx, harness.Musl, "execrace")
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := built(ctx, t, harness.Musl, "execrace")
 	dir := t.TempDir()
 	source, library := filepath.Join(dir, "code.s"), filepath.Join(dir, "libcode.so")
 	if err := os.WriteFile(source, []byte(executedCode), 0o644); err != nil {

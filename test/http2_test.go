@@ -27,16 +27,9 @@ import (
 // connection, streams in both directions with trailers, large bodies, streams that the
 // client gives up.
 func TestHTTP2(t *testing.T) {
-	b, err := builder()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	program, err := b.Build(ctx, harness.Go, "go/http2")
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := built(ctx, t, harness.Go, "go/http2")
 	cert, key := selfSigned(t)
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(cert)

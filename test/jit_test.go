@@ -15,16 +15,9 @@ import (
 // TestJIT: what the user is told about memory that may not become executable, that
 // an image carries how much may, and that no system call comes from there.
 func TestJIT(t *testing.T) {
-	b, err := builder()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	path, err := b.Build(ctx, harness.Musl, "jit")
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := built(ctx, t, harness.Musl, "jit")
 	slot(t)
 	skerry := skerryCommand(t)
 	run := func(args ...string) (stdout, stderr string) {

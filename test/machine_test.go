@@ -37,6 +37,20 @@ func slot(t *testing.T) {
 	t.Cleanup(func() { <-slots })
 }
 
+// built is a program of the tests, built with a toolchain.
+func built(ctx context.Context, t *testing.T, toolchain, program string) string {
+	t.Helper()
+	b, err := builder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := b.Build(ctx, toolchain, program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // skerryCommand is the launcher's absolute path.
 func skerryCommand(t *testing.T) string {
 	t.Helper()

@@ -16,16 +16,9 @@ import (
 // that differs from run to run, for a program and for an image.
 func TestPlaces(t *testing.T) {
 	skerry := skerryCommand(t)
-	b, err := builder()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	program, err := b.Build(ctx, harness.Musl, "places")
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := built(ctx, t, harness.Musl, "places")
 	dir := t.TempDir()
 	put := func(name, text string) string {
 		p := filepath.Join(dir, name)

@@ -207,25 +207,14 @@ func after(text, line string) string {
 // package was built from; it is fetched once.
 func redisSource(t *testing.T) string {
 	t.Helper()
-	version, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", "redis-server").Output()
-	if err != nil {
-		t.Skipf("redis-server is not of a Debian package, so its tests cannot be found: %v", err)
-	}
-	b, err := builder()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := b.Dir("redis-" + strings.NewReplacer(":", "_", "~", "_").Replace(string(version)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir, version := sourceFolder(t, "redis-server", "redis")
 	source := filepath.Join(dir, "source")
 	if _, err := os.Stat(filepath.Join(source, "tests/test_helper.tcl")); err == nil {
 		return source
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	if err := fetchSource(ctx, dir, "redis="+string(version)); err != nil {
+	if err := fetchSource(ctx, dir, "redis="+version); err != nil {
 		t.Skipf("the source of redis %s cannot be had: %v", version, err)
 	}
 	archives, err := filepath.Glob(filepath.Join(dir, "redis_*.orig.tar.*"))
@@ -244,6 +233,25 @@ func redisSource(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return source
+}
+
+// sourceFolder is where the source of an installed package of Debian is kept, with the
+// package's version; name begins the folder's.
+func sourceFolder(t *testing.T, pkg, name string) (dir, version string) {
+	t.Helper()
+	out, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", pkg).Output()
+	if err != nil {
+		t.Skipf("%s is not of a Debian package, so its tests cannot be found: %v", pkg, err)
+	}
+	version = string(out)
+	b, err := builder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir, err = b.Dir(name + "-" + strings.NewReplacer(":", "_", "~", "_").Replace(version)); err != nil {
+		t.Fatal(err)
+	}
+	return dir, version
 }
 
 // fetchSource downloads a source package into a folder, from where this host has its

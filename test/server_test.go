@@ -52,16 +52,9 @@ func TestServers(t *testing.T) {
 }
 
 func serve(t *testing.T, skerry, toolchain, program, machineType string, cpus, status int) {
-	b, err := builder()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	path, err := b.Build(ctx, toolchain, program)
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := built(ctx, t, toolchain, program)
 	s, err := harness.Serve(ctx, skerry, &harness.Program{Path: path, CPUs: cpus, Memory: 128, Machine: machineType, Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)

@@ -30,16 +30,9 @@ func TestSoak(t *testing.T) {
 		t.Skip("takes long")
 	}
 	slot(t)
-	b, err := builder()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), duration+15*time.Minute)
 	defer cancel()
-	path, err := b.Build(ctx, harness.Go, "go/soak")
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := built(ctx, t, harness.Go, "go/soak")
 	s, err := harness.Serve(ctx, skerry, &harness.Program{Path: path, CPUs: 2, Memory: 256, Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -151,18 +150,7 @@ func TestSQLiteSuite(t *testing.T) {
 // and returns what was printed.
 func sqliteOnLinux(ctx context.Context, t *testing.T, suite, script, list string) string {
 	t.Helper()
-	tmp, err := os.MkdirTemp("", "skerry-sqlite-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(tmp)
-	if err := os.Chmod(tmp, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	copied := filepath.Join(tmp, "suite") // the suite may lie where only root can read
-	if out, err := exec.CommandContext(ctx, "cp", "-a", suite, copied).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	tmp, copied := copyForAnyone(ctx, t, suite)
 	if out, err := exec.CommandContext(ctx, "cp", script, copied+"/run.tcl").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -176,12 +164,7 @@ func sqliteOnLinux(ctx context.Context, t *testing.T, suite, script, list string
 	cmd := exec.CommandContext(ctx, filepath.Join(copied, "testfixture"), filepath.Join(copied, "run.tcl"))
 	cmd.Dir = work
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=/", list, "SQLITE_TEST_SUITE=" + filepath.Join(copied, "test")}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if os.Getuid() == 0 {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
-	}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 5 * time.Second
+	withoutRights(cmd)
 	out, _ := cmd.Output()
 	return string(out)
 }
@@ -194,25 +177,14 @@ func sqliteSuite(t *testing.T) string {
 	if _, err := os.Stat("/usr/lib/tcl8.6/tclConfig.sh"); err != nil {
 		t.Skip("Tcl's headers are not installed (Debian: tcl8.6-dev)")
 	}
-	version, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", "sqlite3").Output()
-	if err != nil {
-		t.Skipf("sqlite3 is not of a Debian package, so its tests cannot be found: %v", err)
-	}
-	b, err := builder()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := b.Dir("sqlite-" + strings.NewReplacer(":", "_", "~", "_").Replace(string(version)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir, version := sourceFolder(t, "sqlite3", "sqlite")
 	suite := filepath.Join(dir, "suite")
 	if _, err := os.Stat(filepath.Join(suite, "testfixture")); err == nil {
 		return suite
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	defer cancel()
-	if err := fetchSource(ctx, dir, "sqlite3="+string(version)); err != nil {
+	if err := fetchSource(ctx, dir, "sqlite3="+version); err != nil {
 		t.Skipf("the source of sqlite3 %s cannot be had: %v", version, err)
 	}
 	work, err := os.MkdirTemp(dir, "build")

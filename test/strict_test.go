@@ -71,20 +71,10 @@ func TestStrict(t *testing.T) {
 // TestVerdicts: what each rule does at each level, and that a run of an image can only
 // tighten what the image says.
 func TestVerdicts(t *testing.T) {
-	b, err := builder()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	path, err := b.Build(ctx, harness.Musl, "audited")
-	if err != nil {
-		t.Fatal(err)
-	}
-	glibc, err := b.Build(ctx, harness.Glibc, "audited") // which asks for rseq first
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := built(ctx, t, harness.Musl, "audited")
+	glibc := built(ctx, t, harness.Glibc, "audited") // which asks for rseq first
 	slot(t)
 	skerry := skerryCommand(t)
 	dir := t.TempDir()

@@ -29,16 +29,9 @@ func tokioServer(t *testing.T) string {
 			t.Skipf("no crate %s in %s (Debian has it in the packages librust-tokio-dev, librust-hyper-dev)", crate, harness.Crates)
 		}
 	}
-	b, err := builder()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	path, err := b.Build(ctx, harness.Cargo, "tokio")
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := built(ctx, t, harness.Cargo, "tokio")
 	return path
 }
 
