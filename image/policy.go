@@ -108,14 +108,19 @@ func ParseVerdict(value string) (rule, verdict string, err error) {
 // String is the policy for people.
 func (p *Policy) String() string {
 	level := LevelDefault
-	var list []string
-	if p != nil {
-		if p.Level != "" {
-			level = p.Level
-		}
-		for _, rule := range slices.Sorted(maps.Keys(p.Verdicts)) {
-			list = append(list, rule+"="+p.Verdicts[rule])
-		}
+	if p != nil && p.Level != "" {
+		level = p.Level
 	}
-	return strings.Join(append([]string{level}, list...), ", ")
+	return strings.Join(append([]string{level}, p.VerdictList()...), ", ")
+}
+
+// VerdictList are the verdicts as --verdict takes them, in order.
+func (p *Policy) VerdictList() (list []string) {
+	if p == nil {
+		return nil
+	}
+	for _, rule := range slices.Sorted(maps.Keys(p.Verdicts)) {
+		list = append(list, rule+"="+p.Verdicts[rule])
+	}
+	return list
 }

@@ -262,6 +262,9 @@ func learnedConfig(s *settings, l *image.Learned, p *profile.Profile, program st
 	if s.workdir != "" {
 		fmt.Fprintf(&b, "workdir = %s\n", quoted(s.workdir))
 	}
+	if p := s.policy; p != nil && p.Level != "" {
+		fmt.Fprintf(&b, "level = %s\n", quoted(p.Level))
+	}
 	if o := s.overlay; o != nil {
 		value := "true"
 		if _, size, ok := strings.Cut(o.String(), "="); ok {
@@ -293,11 +296,8 @@ func learnedConfig(s *settings, l *image.Learned, p *profile.Profile, program st
 		b.WriteString("]\n")
 	}
 	lines("tmpfs", places)
-	var allow []string
-	for _, p := range s.allow {
-		allow = append(allow, "shell:"+p)
-	}
-	lines("allow", allow)
+	lines("allow", s.allow)
+	lines("verdict", s.policy.VerdictList())
 	var ports []string
 	for _, listen := range p.Listens {
 		proto, port, _ := strings.Cut(listen, " ")
