@@ -8,13 +8,22 @@ import (
 	"skerry/image/known"
 )
 
-// ParseAllow reads the value of --allow: shell:PATH, with a path in the machine.
-func ParseAllow(value string) (path string, err error) {
-	p, ok := strings.CutPrefix(value, "shell:")
-	if !ok || !cleanPath(p) {
-		return "", failed("--allow "+value, "allows nothing that is known", "it is shell:PATH, with the path in the machine of a shell or interpreter that is to be in it")
+// allowShell begins what --allow takes, and a manifest's allow holds: a path in the
+// machine at which a shell or an interpreter may be.
+const allowShell = "shell:"
+
+// ParseAllow checks the value of --allow: shell:PATH.
+func ParseAllow(value string) error {
+	if !allows(value) {
+		return failed("--allow "+value, "allows nothing that is known", "it is shell:PATH, with the path in the machine of a shell or interpreter that is to be in it")
 	}
-	return p, nil
+	return nil
+}
+
+// allows reports whether value is one of --allow.
+func allows(value string) bool {
+	p, ok := strings.CutPrefix(value, allowShell)
+	return ok && cleanPath(p)
 }
 
 // cleanPath reports whether p is an absolute path in its shortest form.
@@ -22,37 +31,28 @@ func cleanPath(p string) bool {
 	return path.IsAbs(p) && path.Clean(p) == p && p != "/" && strings.IndexByte(p, 0) < 0
 }
 
-// allowed is what a manifest records of the paths.
-func allowed(paths []string) []string {
-	var list []string
-	for _, p := range paths {
-		list = append(list, "shell:"+p)
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
-}
+// allowed is what a manifest records of the values of --allow.
+func allowed(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
 
 // shellAt says which shell the program at a path of the host is, by what is in it, or "".
-func shellAt(file string) string {
-	f, err := openFile(file)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	return named(known.Shell(f))
-}
+func shellAt(file string) string { return contentAt(file, false) }
 
 // beside says what the program at a path of the host is that may not stand beside
-// another one, or "".
-func beside(file string) string {
-	if what := shellAt(file); what != "" {
-		return what
-	}
+// another one, or "": a shell, or an interpreter.
+func beside(file string) string { return contentAt(file, true) }
+
+func contentAt(file string, interpreters bool) string {
 	f, err := openFile(file)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
+	if shell := known.Shell(f); shell != "" {
+		return named(shell)
+	}
+	if !interpreters {
+		return ""
+	}
 	if what := known.Interpreter(f); what != "" {
 		return "an interpreter (" + what + ")"
 	}
@@ -60,7 +60,7 @@ func beside(file string) string {
 }
 
 func named(shell string) string {
-	if shell == "" || strings.HasPrefix(shell, "a ") {
+	if strings.HasPrefix(shell, "a ") {
 		return shell
 	}
 	return "a shell (" + shell + ")"

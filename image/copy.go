@@ -64,10 +64,10 @@ type adder struct {
 	file    string // the program's file on the host, "" if it is not known
 	// check, if there is one, may refuse a path.
 	check func(path string, dir bool) error
-	// allow are the paths of --allow shell:PATH.
+	// allow is what --allow said.
 	allow []string
 	// found collects the libraries and modules among the files, which may be
-	// mapped as code without an x bit; nil if files are data only.
+	// mapped as code; nil if files are data only.
 	found *[]module
 }
 
@@ -150,9 +150,9 @@ func (c Copy) addEntry(t *erofs.Tree, a adder, host, guest string, info fs.FileI
 		switch o := elfAt(host); {
 		case o == nil:
 		case !o.Library:
-			if why := beside(host); why != "" && !slices.Contains(a.allow, guest) {
+			if why := beside(host); why != "" && !slices.Contains(a.allow, allowShell+guest) {
 				return refuse(host+" is "+why+", and a machine has none beside its program (no shells)",
-					"leave it out, or give --allow shell:"+guest+", which the image records")
+					"leave it out, or give --allow "+allowShell+guest+", which the image records")
 			}
 		case a.found != nil:
 			executable = true

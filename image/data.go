@@ -25,11 +25,7 @@ func (im *Image) Data(copies []Copy, folders []string, dir string) (*DataFile, e
 		return nil, err
 	}
 	t := erofs.New()
-	var allow []string
-	for _, a := range im.Manifest.Allow {
-		allow = append(allow, strings.TrimPrefix(a, "shell:"))
-	}
-	a := adder{program: im.Manifest.Program, allow: allow, check: func(p string, isDir bool) error {
+	a := adder{program: im.Manifest.Program, allow: im.Manifest.Allow, check: func(p string, isDir bool) error {
 		for i := 1; i < len(p); i++ {
 			if p[i] != '/' {
 				continue

@@ -115,7 +115,7 @@ func (m *Manifest) check() error {
 		return fmt.Errorf("manifest: policy: %w", err)
 	}
 	for _, a := range m.Allow {
-		if p, ok := strings.CutPrefix(a, "shell:"); !ok || !cleanPath(p) {
+		if !allows(a) {
 			return fmt.Errorf("manifest: %q allows nothing that is known", a)
 		}
 	}

@@ -62,8 +62,7 @@ type BuildSpec struct {
 	Tmpfs []Tmpfs
 	// Policy is nil for the default one.
 	Policy *Policy
-	// Allow are the paths in the machine of shells and interpreters that the user wants
-	// in it all the same.
+	// Allow is what the user wants in it all the same: values of --allow.
 	Allow []string
 	// Overlay makes the whole root writable, in memory; nil: it is read-only.
 	Overlay *Overlay
@@ -87,7 +86,7 @@ func (s *BuildSpec) Parts() (Parts, error) {
 		return Parts{}, err
 	}
 	for _, n := range l.notes {
-		if n.Level == known.Refuse && !(n.Point == known.NoShells && slices.Contains(s.Allow, l.m.Program)) {
+		if n.Level == known.Refuse && !(n.Point == known.NoShells && slices.Contains(s.Allow, allowShell+l.m.Program)) {
 			why := n.Text
 			if n.Point != "" {
 				why += " (" + n.Point + ")"
@@ -142,9 +141,9 @@ func (l *layout) lay(s *BuildSpec) error {
 			return err
 		}
 	}
-	if why := shellAt(program); why != "" && !slices.Contains(s.Allow, m.Program) {
+	if why := shellAt(program); why != "" && !slices.Contains(s.Allow, allowShell+m.Program) {
 		return cannotRun(l.name, "is "+why+", which starts other programs for what it does (no shells)",
-			"name the program that it would start, with its arguments; or --allow shell:"+m.Program)
+			"name the program that it would start, with its arguments; or --allow "+allowShell+m.Program)
 	}
 	m.Args = append(m.Args, s.Args...)
 	m.Allow, m.Policy = allowed(s.Allow), s.Policy

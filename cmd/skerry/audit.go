@@ -16,18 +16,18 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// openAudit begins this machine's part of the audit record, if one was asked for. done
-// ends it.
-func (a *app) openAudit(p *prepared) (done func(r *vmm.Result), err error) {
-	if p.audit == "" {
+// openAudit begins the machine's part of the audit record path, if that is one. done ends
+// it; without a result no machine was started.
+func (a *app) openAudit(p *prepared, path string) (done func(r *vmm.Result), err error) {
+	if path == "" {
 		return func(*vmm.Result) {}, nil
 	}
 	var w io.Writer = &prefixed{a: a, what: "audit"}
 	var old audit.Summary
 	var file *os.File
-	if p.audit != "-" {
-		fail := func(why any) error { return usage("--audit %s: %v", p.audit, why) }
-		if file, err = os.OpenFile(p.audit, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
+	fail := func(why any) error { return usage("--audit %s: %v", path, why) }
+	if path != "-" {
+		if file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
 			return nil, fail(bare(err))
 		}
 		defer func() {
@@ -54,7 +54,7 @@ func (a *app) openAudit(p *prepared) (done func(r *vmm.Result), err error) {
 	rec, err := audit.New(w, old, audit.Line{Boot: hex.EncodeToString(id), Image: im.ID(), Kernel: im.Manifest.Kernel.SHA256,
 		Program: im.Manifest.Program, By: "skerry " + image.Version})
 	if err != nil {
-		return nil, usage("--audit %s: %v", p.audit, bare(err))
+		return nil, fail(bare(err))
 	}
 	p.config.Audit = rec.Event
 	return func(r *vmm.Result) {
@@ -67,7 +67,7 @@ func (a *app) openAudit(p *prepared) (done func(r *vmm.Result), err error) {
 			err = errors.Join(err, file.Close())
 		}
 		if err != nil {
-			a.say(fmt.Sprintf("--audit %s: the record is not whole: %v", p.audit, bare(err)))
+			a.say(fmt.Sprintf("--audit %s: the record is not whole: %v", path, bare(err)))
 		}
 	}, nil
 }

@@ -40,15 +40,10 @@ func (s *settings) readConfig(cmd *cobra.Command) error {
 	if err != nil {
 		return usage("%s: %v", path, bare(err))
 	}
-	var keys map[string]any
-	if _, err := toml.Decode(string(text), &keys); err != nil {
-		var p toml.ParseError
-		if errors.As(err, &p) {
-			return usage("%s, line %d: %s", path, p.Position.Line, p.Message)
-		}
-		return usage("%s: %v", path, err)
+	keys, err := decodeTOML(path, text)
+	if err != nil {
+		return err
 	}
-
 	if err := policyTable(keys); err != nil {
 		return usage("%s: %v", path, err)
 	}
@@ -103,6 +98,18 @@ func (s *settings) readConfig(cmd *cobra.Command) error {
 		s.env.set(entry)
 	}
 	return nil
+}
+
+// decodeTOML reads the text of a file that messages call name.
+func decodeTOML(name string, text []byte) (keys map[string]any, err error) {
+	if _, err := toml.Decode(string(text), &keys); err != nil {
+		var p toml.ParseError
+		if errors.As(err, &p) {
+			return nil, usage("%s, line %d: %s", name, p.Position.Line, p.Message)
+		}
+		return nil, usage("%s: %v", name, err)
+	}
+	return keys, nil
 }
 
 func settingNames(known *pflag.FlagSet) (names []string) {

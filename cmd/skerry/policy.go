@@ -1,14 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"slices"
 
 	"skerry/image"
-
-	"github.com/BurntSushi/toml"
 )
 
 // policyTable turns the table [policy] of a file of settings into the keys that the flags
@@ -51,40 +48,37 @@ func policyTable(keys map[string]any) error {
 
 // readPolicy reads a file of --policy: a table [policy], and nothing else.
 func readPolicy(file string) (*image.Policy, error) {
+	name := "--policy " + file
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, usage("--policy %s: %v", file, bare(err))
+		return nil, usage("%s: %v", name, bare(err))
 	}
-	var keys map[string]any
-	if _, err := toml.Decode(string(text), &keys); err != nil {
-		var p toml.ParseError
-		if errors.As(err, &p) {
-			return nil, usage("--policy %s, line %d: %s", file, p.Position.Line, p.Message)
-		}
-		return nil, usage("--policy %s: %v", file, err)
+	keys, err := decodeTOML(name, text)
+	if err != nil {
+		return nil, err
 	}
 	table, ok := keys["policy"].(map[string]any)
 	if !ok || len(keys) != 1 {
-		return nil, usage("--policy %s: has something else than one table [policy]", file)
+		return nil, usage("%s: has something else than one table [policy]", name)
 	}
 	if _, ok := table["jit"]; ok {
-		return nil, usage("--policy %s: jit is a flag of its own here (--jit)", file)
+		return nil, usage("%s: jit is a flag of its own here (--jit)", name)
 	}
 	if err := policyTable(keys); err != nil {
-		return nil, usage("--policy %s: %v", file, err)
+		return nil, usage("%s: %v", name, err)
 	}
-	var p *image.Policy
+	p := &image.Policy{}
 	if level, ok := keys["level"]; ok {
 		text, _ := level.(string)
 		if err := (&levelValue{&p}).Set(text); err != nil {
-			return nil, usage("--policy %s: level is neither default nor strict", file)
+			return nil, usage("%s: level is neither default nor strict", name)
 		}
 	}
 	verdicts, _ := keys["verdict"].([]any)
 	for _, v := range verdicts {
 		if err := (&verdictValue{&p}).Set(v.(string)); err != nil {
-			return nil, usage("--policy %s: %v", file, err)
+			return nil, usage("%s: %v", name, err)
 		}
 	}
-	return policyOf(&p), nil
+	return p, nil
 }

@@ -18,8 +18,6 @@ import (
 
 // prepared is everything that a machine needs.
 type prepared struct {
-	app    *app
-	audit  string // of --audit
 	config vmm.Config
 	files  []*os.File
 	image  *image.Image
@@ -47,7 +45,7 @@ func (a *app) prepare(ctx context.Context, s *settings, program string, args []s
 	if err != nil {
 		return nil, err
 	}
-	p = &prepared{app: a, audit: s.audit}
+	p = &prepared{}
 	if p.config.QEMU, err = vmm.FindQEMU(); err != nil {
 		return nil, err // before anything is built
 	}

@@ -156,7 +156,13 @@ func (a *app) runMachine(s *settings, program string, args []string, fit fitting
 		if first {
 			a.warnStdin()
 		}
+		ended, err := a.openAudit(m, s.audit)
+		if err != nil {
+			m.close()
+			return nil, err
+		}
 		r, err := m.run(signals, fit)
+		ended(r)
 		var damaged *vmm.NotReady
 		if !first || !errors.As(err, &damaged) {
 			return r, err
@@ -178,13 +184,7 @@ func (p *prepared) run(signals <-chan os.Signal, fit fitting) (*vmm.Result, erro
 		}
 		defer done()
 	}
-	done, err := p.app.openAudit(p)
-	if err != nil {
-		return nil, err
-	}
-	r, err := vmm.Run(&p.config)
-	done(r)
-	return r, err
+	return vmm.Run(&p.config)
 }
 
 // prepareWatched is prepare, which a signal ends.

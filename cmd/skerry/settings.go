@@ -31,7 +31,7 @@ type settings struct {
 	tmpfs     []image.Tmpfs
 	overlay   *image.Overlay
 	policy    *image.Policy
-	allow     []string // paths of --allow shell:PATH
+	allow     []string // values of --allow
 	workdir   string
 	jit       jitValue
 	noJIT     bool

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"strconv"
 	"strings"
@@ -325,11 +326,10 @@ func (a *allowValue) Type() string { return "shell:PATH" }
 func (a *allowValue) String() string { return "" }
 
 func (a *allowValue) Set(s string) error {
-	p, err := image.ParseAllow(s)
-	if err != nil {
+	if err := image.ParseAllow(s); err != nil {
 		return usage("%v", err)
 	}
-	*a.list = append(*a.list, p)
+	*a.list = append(*a.list, s)
 	return nil
 }
 
@@ -386,16 +386,14 @@ func (p *policyValue) Set(file string) error {
 		return err
 	}
 	mine := policyOf(p.policy)
-	if mine.Level == "" {
-		mine.Level = read.Level
+	if mine.Level != "" {
+		read.Level = mine.Level
 	}
-	for rule, v := range read.Verdicts {
-		if mine.Verdicts == nil {
-			mine.Verdicts = map[string]string{}
-		}
-		if mine.Verdicts[rule] == "" {
-			mine.Verdicts[rule] = v
-		}
+	if read.Verdicts == nil {
+		read.Verdicts = mine.Verdicts
+	} else {
+		maps.Copy(read.Verdicts, mine.Verdicts)
 	}
+	*mine = *read
 	return nil
 }

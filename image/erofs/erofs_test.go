@@ -28,6 +28,12 @@ type want struct {
 // build makes a tree out of a description.
 func build(t testing.TB, m map[string]want) *Tree {
 	t.Helper()
+	return buildOf(t, m, func(data string) Source { return Bytes(data) })
+}
+
+// buildOf is build with files that source makes of their data.
+func buildOf(t testing.TB, m map[string]want, source func(data string) Source) *Tree {
+	t.Helper()
 	tree := New()
 	for path, w := range m {
 		var err error
@@ -37,7 +43,7 @@ func build(t testing.TB, m map[string]want) *Tree {
 		case Symlink:
 			err = tree.Symlink(path, w.data)
 		default:
-			err = tree.File(path, Bytes(w.data), w.kind == Executable)
+			err = tree.File(path, source(w.data), w.kind == Executable)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -32,18 +32,9 @@ func (t *Tree) Lazy() (*Lazy, error) {
 		return nil, err
 	}
 	z := &Lazy{meta: meta, size: int64(l.blocks) * BlockSize}
-	for _, kind := range []Kind{Dir, Symlink} {
-		for _, n := range l.nodes {
-			if n.kind != kind || n.inline {
-				continue
-			}
-			b := l.dirs[n]
-			if kind == Symlink {
-				b = []byte(n.target)
-			}
-			z.meta = append(z.meta, b...)
-			z.meta = append(z.meta, zeros[:roundUp(int64(len(z.meta)))-int64(len(z.meta))]...)
-		}
+	for _, b := range l.blocksOfNames() {
+		z.meta = append(z.meta, b...)
+		z.meta = append(z.meta, zeros[:roundUp(int64(len(z.meta)))-int64(len(z.meta))]...)
 	}
 	for _, n := range l.nodes {
 		if (n.kind == Regular || n.kind == Executable) && n.size > 0 {

@@ -76,21 +76,7 @@ func TestLazy(t *testing.T) {
 // are asked for.
 func TestLazySmall(t *testing.T) {
 	m := sample()
-	tree := New()
-	for path, w := range m {
-		var err error
-		switch w.kind {
-		case Dir:
-			err = tree.Mkdir(path)
-		case Symlink:
-			err = tree.Symlink(path, w.data)
-		default:
-			err = tree.File(path, opened{Bytes(w.data), t}, w.kind == Executable)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	tree := buildOf(t, m, func(data string) Source { return opened{Bytes(data), t} })
 	z, err := tree.Lazy()
 	if err != nil {
 		t.Fatal(err)

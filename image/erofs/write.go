@@ -53,18 +53,9 @@ func (t *Tree) WriteTo(w io.Writer) (int64, error) {
 	if _, err := out.Write(meta); err != nil {
 		return out.n, err
 	}
-	for _, n := range l.nodes {
-		if n.kind == Dir && !n.inline {
-			if err := out.block(l.dirs[n]); err != nil {
-				return out.n, err
-			}
-		}
-	}
-	for _, n := range l.nodes {
-		if n.kind == Symlink && !n.inline {
-			if err := out.block([]byte(n.target)); err != nil {
-				return out.n, err
-			}
+	for _, b := range l.blocksOfNames() {
+		if err := out.block(b); err != nil {
+			return out.n, err
 		}
 	}
 	buf := make([]byte, 256<<10)
@@ -92,16 +83,13 @@ func (l *layout) metadata() ([]byte, error) {
 			continue
 		}
 		at = at[n.inodeSize():][:n.size]
-		switch n.kind {
-		case Dir:
-			copy(at, l.dirs[n])
-		case Symlink:
-			copy(at, n.target)
-		default:
+		if n.kind == Regular {
 			if err := n.readInto(at); err != nil {
 				return nil, err
 			}
+			continue
 		}
+		copy(at, l.data(n))
 	}
 	s := b[superOffset:]
 	le.PutUint32(s[0:], superMagic)
@@ -119,6 +107,27 @@ func (l *layout) metadata() ([]byte, error) {
 	// result as the usual form does.
 	le.PutUint32(s[4:], ^crc32.Checksum(b[superOffset:BlockSize], castagnoli))
 	return b, nil
+}
+
+// blocksOfNames are the data of the directories, and then of the symbolic links, that
+// begin at blocks of their own, in the order of these.
+func (l *layout) blocksOfNames() (list [][]byte) {
+	for _, kind := range []Kind{Dir, Symlink} {
+		for _, n := range l.nodes {
+			if n.kind == kind && !n.inline {
+				list = append(list, l.data(n))
+			}
+		}
+	}
+	return list
+}
+
+// data is what a directory or a symbolic link holds.
+func (l *layout) data(n *node) []byte {
+	if n.kind == Dir {
+		return l.dirs[n]
+	}
+	return []byte(n.target)
 }
 
 // putInode writes n's inode to b.

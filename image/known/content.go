@@ -148,9 +148,9 @@ func loaded(r io.ReaderAt, limit uint64) []byte {
 		if p.Type != elf.PT_LOAD {
 			continue
 		}
-		b := make([]byte, p.Filesz)
-		n, _ := p.ReadAt(b, 0)
-		all = append(append(all, b[:n]...), 0)
+		at := len(all)
+		n, _ := p.ReadAt(all[at:at+int(p.Filesz)], 0)
+		all = append(all[:at+n], 0)
 	}
 	return all
 }

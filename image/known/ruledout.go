@@ -32,7 +32,6 @@ const NoShells = "no shells"
 const (
 	oneProcess = "single process"
 	noUsers    = "no users"
-	noShells   = NoShells
 )
 
 var refused = []struct {
@@ -43,13 +42,13 @@ var refused = []struct {
 		"PostgreSQL forks a process for each connection and several for its own work; a machine holds one process. SQLite works, and so does a PostgreSQL outside of the machine"},
 	{[]string{"apache2", "httpd"}, "Apache httpd", oneProcess,
 		"Apache httpd serves from processes that it forks, whichever MPM is loaded (prefork, worker, event); nginx with master_process off, or caddy, serves from one"},
-	{[]string{"sshd", "dropbear", "in.telnetd", "telnetd"}, "a login server", noShells,
+	{[]string{"sshd", "dropbear", "in.telnetd", "telnetd"}, "a login server", NoShells,
 		"it forks for each login, changes users and starts a shell; a machine has none of these. Look into a machine from outside (skerry run --log, --strace)"},
 	{[]string{"cron", "crond", "anacron", "atd"}, "a scheduler of programs", oneProcess,
 		"it starts other programs, and a machine holds one; let the host's scheduler start a machine"},
 	{[]string{"systemd", "runit", "s6-svscan", "supervisord", "tini", "dumb-init", "s6-overlay-suexec"}, "a supervisor", oneProcess,
 		"it starts other programs, and a machine holds one; name the program that it starts"},
-	{[]string{"sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "ash", "csh", "tcsh", "busybox", "toybox", "rbash"}, "a shell", noShells,
+	{[]string{"sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "ash", "csh", "tcsh", "busybox", "toybox", "rbash"}, "a shell", NoShells,
 		"a shell starts other programs for what it does; name the program that it would start, with its arguments"},
 	{[]string{"su", "sudo", "doas", "login", "setpriv", "gosu", "su-exec"}, "a program that changes users", noUsers,
 		"a machine has one identity; name the program that it would start, with its arguments"},

@@ -86,7 +86,7 @@ func TestRuledOut(t *testing.T) {
 	for _, r := range refused {
 		for _, n := range r.names {
 			f := Lookup(&Program{Path: "/usr/sbin/" + n, Closure: &dynlink.Closure{}})
-			if f == nil || len(f.Notes) != 1 || f.Notes[0].Level != Refuse || !slices.Contains([]string{oneProcess, noUsers, noShells}, f.Notes[0].Point) {
+			if f == nil || len(f.Notes) != 1 || f.Notes[0].Level != Refuse || !slices.Contains([]string{oneProcess, noUsers, NoShells}, f.Notes[0].Point) {
 				t.Errorf("%s: %+v", n, f)
 			}
 		}

@@ -100,10 +100,8 @@ var told denials
 
 // denied tells the user of a destination that the program may not reach.
 func (m *Machine) denied(to netip.AddrPort) {
-	kill := policy.Kill&bootrec.RuleEgress != 0
-	policy.Note(policy.Event{Rule: policy.RuleEgress, Killed: kill, What: "a connection to " + to.String(), Errno: abi.EACCES})
-	if kill {
-		task.The.EndByPolicy(nil, "a connection to "+to.String()+", which is the host's own services")
+	e := policy.Event{Rule: policy.RuleEgress, What: "a connection to " + to.String(), Errno: abi.EACCES}
+	if policy.Violated(nil, bootrec.RuleEgress, e, ", which is the host's own services") {
 		return
 	}
 	n := told.again(to)

@@ -59,17 +59,41 @@ var Place = func(pc uint64) string { return "0x" + strconv.FormatUint(pc, 16) }
 // Kill are the rules of which a violation ends the machine. Set at boot.
 var Kill bootrec.Rules
 
-// kills reports whether a violation of a rule of calls ends the machine.
-func kills(rule string, p Point) bool {
-	switch {
-	case rule == RuleIdentity || p == NoUsers:
-		return Kill&bootrec.RuleIdentity != 0
-	case p == SingleProcess || p == NoShells:
-		return Kill&bootrec.RuleProcess != 0
-	case p == AttackSurface:
-		return Kill&bootrec.RuleSurface != 0
+// Violated records that thread t, nil if it is not known, violated a rule of the policy,
+// and ends the machine if the policy says so, which it reports. more is said behind what
+// was tried.
+func Violated(t *task.Thread, rule bootrec.Rules, e Event, more string) bool {
+	e.Killed = Kill&rule != 0
+	if t != nil {
+		e.TID, e.PC = t.TID, t.Ctx.Regs.RIP
 	}
-	return false
+	Note(e)
+	if !e.Killed {
+		return false
+	}
+	why := e.What + more
+	if t != nil {
+		why += " in thread " + strconv.Itoa(int(e.TID)) + " at " + Place(e.PC)
+	}
+	if e.Point != Other {
+		why += " (" + e.Point.String() + ")"
+	}
+	task.The.EndByPolicy(t, why)
+	return true
+}
+
+// tried is Violated for a system call.
+func tried(t *task.Thread, p Point, rule, what string, e abi.Errno) bool {
+	var r bootrec.Rules
+	switch p {
+	case NoUsers:
+		r = bootrec.RuleIdentity
+	case SingleProcess, NoShells:
+		r = bootrec.RuleProcess
+	case AttackSurface:
+		r = bootrec.RuleSurface
+	}
+	return Violated(t, r, Event{Rule: rule, Point: p, Call: call(what), What: what, Errno: e}, "")
 }
 
 // told bounds how often one place is told of for one rule.
@@ -139,10 +163,7 @@ const maxLines = 200
 // arguments, as a trace shows it.
 func Denied(t *task.Thread, p Point, rule, what string, e abi.Errno) {
 	pc := t.Ctx.Regs.RIP
-	kill := kills(rule, p)
-	Note(Event{Rule: rule, Point: p, Killed: kill, Call: call(what), What: what, Errno: e, TID: t.TID, PC: pc})
-	if kill {
-		task.The.EndByPolicy(t, what+" in thread "+strconv.Itoa(int(t.TID))+" at "+Place(pc)+" ("+p.String()+")")
+	if tried(t, p, rule, what, e) {
 		return
 	}
 	if line := denied(pc, t.TID, p, what); line != "" {
@@ -184,12 +205,7 @@ func call(what string) string {
 // Missing tells the log, once per call, of one that is not there. It is a violation of
 // the rule about such calls unless every program makes it.
 func Missing(t *task.Thread, p Point, what string, e abi.Errno, violation bool) {
-	kill := violation && kills(RuleCall, p)
-	if violation {
-		Note(Event{Rule: RuleCall, Point: p, Killed: kill, Call: call(what), What: what, Errno: e, TID: t.TID, PC: t.Ctx.Regs.RIP})
-	}
-	if kill {
-		task.The.EndByPolicy(t, what+" in thread "+strconv.Itoa(int(t.TID))+" at "+Place(t.Ctx.Regs.RIP)+" ("+p.String()+")")
+	if violation && tried(t, p, RuleCall, what, e) {
 		return
 	}
 	if again(what, 0) == 0 {
@@ -205,10 +221,7 @@ func Mapping(d mm.Denial) {
 	if d.Name != "" {
 		what += " of " + strconv.Quote(d.Name)
 	}
-	kill := Kill&bootrec.RuleMemory != 0
-	Note(Event{Rule: d.Rule.Name(), Point: SingleProcess, Killed: kill, Call: d.Call, What: what, Errno: d.Errno})
-	if kill {
-		task.The.EndByPolicy(nil, what+": "+d.Rule.String()+" ("+SingleProcess.String()+")")
+	if Violated(nil, bootrec.RuleMemory, Event{Rule: d.Rule.Name(), Point: SingleProcess, Call: d.Call, What: what, Errno: d.Errno}, ": "+d.Rule.String()) {
 		return
 	}
 	kind := "executable memory"

@@ -172,22 +172,7 @@ func vectorAt(t *task.Thread, fd, iov, count uintptr, off int64, write bool) (ui
 	if off < 0 {
 		return 0, abi.EINVAL
 	}
-	d, e := get(t, fd)
-	if e != abi.OK {
-		return 0, e
-	}
-	defer d.Unref()
-	if e := t.Vec.InitIovec(iov, int(int32(count))); e != abi.OK {
-		return 0, e
-	}
-	if write {
-		n, e := d.Pwrite(&t.Vec, off)
-		t.IO.Wrote(n)
-		return wrote(t, n, e)
-	}
-	n, e := d.Pread(&t.Vec, off)
-	t.IO.Read(n)
-	return uintptr(n), e
+	return vector2(t, fd, iov, count, off, 0, write)
 }
 
 // Flags of preadv2 and pwritev2, uapi/linux/fs.h.
@@ -230,6 +215,7 @@ func sysPwritev2(t *task.Thread, fd, iov, count, off, _, flags uintptr) (uintptr
 	return vector2(t, fd, iov, count, int64(off), flags, true)
 }
 
+// vector2 is the positioned vector calls, at the file's own position if off is -1.
 func vector2(t *task.Thread, fd, iov, count uintptr, off int64, flags uintptr, write bool) (uintptr, abi.Errno) {
 	if off < -1 {
 		return 0, abi.EINVAL

@@ -125,17 +125,10 @@ func (t *Thread) FutexWait(addr uintptr, private bool, val, bits uint32, deadlin
 	}
 	w := &t.fx
 	w.key, w.bits = keyOf(addr, private), bits
-	b := w.key.bucket()
-	v, e := lockWord(b, addr)
+	e := w.queueIf(addr, val)
 	if e != abi.OK {
 		return e
 	}
-	if v != val {
-		b.mu.Unlock()
-		return abi.EAGAIN
-	}
-	b.push(w)
-	b.mu.Unlock()
 	for {
 		e = t.Sleep(deadline)
 		if w.queued.Load() == nil {
@@ -149,6 +142,22 @@ func (t *Thread) FutexWait(addr uintptr, private bool, val, bits uint32, deadlin
 	if !w.leave() {
 		return abi.OK
 	}
+	return e
+}
+
+// queueIf queues w while the word at addr is val: EAGAIN if it is not.
+func (w *futexWaiter) queueIf(addr uintptr, val uint32) abi.Errno {
+	b := w.key.bucket()
+	v, e := lockWord(b, addr)
+	if e != abi.OK {
+		return e
+	}
+	if v == val {
+		b.push(w)
+	} else {
+		e = abi.EAGAIN
+	}
+	b.mu.Unlock()
 	return e
 }
 

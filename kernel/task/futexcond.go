@@ -26,27 +26,17 @@ func (t *Thread) FutexWaitRequeuePI(addr uintptr, private bool, val uint32, dead
 	if w.key == w.target {
 		return abi.EINVAL
 	}
-	b := w.key.bucket()
-	v, e := lockWord(b, addr)
+	w.cond = true // seen only once it is queued
+	e := w.queueIf(addr, val)
 	if e != abi.OK {
+		w.cond = false
 		return e
 	}
-	if v != val {
-		b.mu.Unlock()
-		return abi.EAGAIN
-	}
-	w.cond = true
-	b.push(w)
-	b.mu.Unlock()
-	for e = abi.OK; e == abi.OK && w.queued.Load() != nil; {
+	for e == abi.OK && w.queued.Load() != nil {
 		e = t.Sleep(deadline)
 	}
 	piMu.Lock()
-	left, moved := w.leave(), w.owner != nil
-	if left && moved {
-		w.owner = nil
-		piWaiting.Add(-1)
-	}
+	left, moved := w.giveUp()
 	w.cond = false
 	lost := w.lost
 	piMu.Unlock()

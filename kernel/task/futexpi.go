@@ -138,6 +138,17 @@ func (w *futexWaiter) await(b *futexBucket, owner *Thread) {
 	piWaiting.Add(1)
 }
 
+// giveUp takes w out of what it waits for, and reports whether it was there still, and
+// whether that was a futex with an owner. piMu is held.
+func (w *futexWaiter) giveUp() (left, owned bool) {
+	left, owned = w.leave(), w.owner != nil
+	if left && owned {
+		w.owner = nil
+		piWaiting.Add(-1)
+	}
+	return left, owned
+}
+
 // awaitPI sleeps until it is the thread's turn.
 func (t *Thread) awaitPI(deadline int64) abi.Errno {
 	w := &t.fx
@@ -147,11 +158,7 @@ func (t *Thread) awaitPI(deadline int64) abi.Errno {
 			continue
 		}
 		piMu.Lock()
-		left := w.leave()
-		if left {
-			w.owner = nil
-			piWaiting.Add(-1)
-		}
+		left, _ := w.giveUp()
 		lost := w.lost
 		piMu.Unlock()
 		switch {

@@ -214,17 +214,14 @@ func (s *Stream) recv(v *usermem.Vec, flags int) (int, abi.Errno) {
 	if flags&abi.MSG_TRUNC != 0 { // tcp(7): the bytes are thrown away
 		dst = &discard{v.Len()}
 	}
-	local := ep.local != nil && ep.local.Local()
-	if local {
-		ep.local.EnterCall()
-	}
+	local := ep.enterLocal()
 	res, err := ep.Read(dst, tcpip.ReadOptions{Peek: peek})
 	if err == nil && !peek {
 		s.bytesIn.Add(uint64(res.Count))
 		s.moderate(ep, res.Count)
 	}
 	if local {
-		ep.local.LeaveCall()
+		ep.leave()
 	}
 	if err == nil {
 		return res.Count, abi.OK
@@ -307,16 +304,13 @@ func (s *Stream) send(v *usermem.Vec, flags int) (int, abi.Errno) {
 	if !ep.grown.Load() {
 		s.grow(ep)
 	}
-	local := ep.local != nil && ep.local.Local()
-	if local {
-		ep.local.EnterCall()
-	}
+	local := ep.enterLocal()
 	n, err := ep.Write(v, tcpip.WriteOptions{})
 	if flags&abi.MSG_MORE == 0 && !s.userCork.Load() && ep.SocketOptions().GetCorkOption() {
 		ep.SocketOptions().SetCorkOption(false)
 	}
 	if local {
-		ep.local.LeaveCall()
+		ep.leave()
 	}
 	if err == nil {
 		s.bytesOut.Add(uint64(n))
