@@ -48,6 +48,13 @@ const (
 	KindCrash    Kind = 11 // a Crash
 	KindMappings Kind = 12 // of the crashed program's memory
 	KindStack    Kind = 13 // u64 address, memory of the crashed thread's stack
+
+	// Before the exit of a program that a policy ended; see incident.go.
+	KindThreads     Kind = 14
+	KindCalls       Kind = 15 // that they made last
+	KindDescriptors Kind = 16
+	KindEvents      Kind = 17 // of the audit, with those before
+	KindCounters    Kind = 18 // once
 )
 
 // Kinds from the launcher to the machine.

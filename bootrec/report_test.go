@@ -93,12 +93,19 @@ func parseAll(p []byte) {
 	ParseCrash(p)
 	ParseMappings(p)
 	ParseStack(p)
+	ParseThreads(p)
+	ParseCalls(p)
+	ParseDescriptors(p)
+	ParseEvents(p)
+	ParseCounters(p)
 }
 
 func reportSeeds() [][]byte {
 	c := AppendCrash(nil, &Crash{Signal: 11, Name: "x"})[FrameHeader:]
 	return [][]byte{AppendMissed(nil, "/x"), AppendRefused(nil, &RefusedCall{"fork", 1, 1}), AppendAsked(nil, Asked{1, 2}), c,
-		AppendMapping(nil, &Mapping{1, 2, 3, 4, "/x"}), AppendStackHeader(nil, 1, 0)[FrameHeader:]}
+		AppendMapping(nil, &Mapping{1, 2, 3, 4, "/x"}), AppendStackHeader(nil, 1, 0)[FrameHeader:],
+		AppendThread(nil, &Thread{ID: 1, Name: "x"}), AppendCall(nil, &Call{Name: "read"}), AppendDescriptor(nil, &Descriptor{Name: "/x", Local: "\x02\x00"}),
+		AppendEvent(nil, "{}"), AppendCounters(nil, &Counters{CPU: "x"})[FrameHeader:]}
 }
 
 func TestReportHostile(t *testing.T) {

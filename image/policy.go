@@ -77,6 +77,24 @@ func (p *Policy) Kill() (rules bootrec.Rules) {
 	return rules
 }
 
+// PolicyOf is a boot record's policy for people.
+func PolicyOf(record []byte) string {
+	kill, err := bootrec.ParsePolicy(record)
+	if err != nil {
+		return err.Error()
+	}
+	var names []string
+	for _, name := range PolicyRules() {
+		if kill&policyRules[name].bit != 0 {
+			names = append(names, name)
+		}
+	}
+	if names == nil {
+		return "refuse; end the machine for a system call from written memory"
+	}
+	return "end the machine for " + strings.Join(names, ", ") + ", and for a system call from written memory"
+}
+
 // Tighter are the rules of which a violation ends the machine if run is given for a run
 // of an image with policy p; either may be nil. An image's rule that kills goes on killing,
 // and it is an error to ask for less.

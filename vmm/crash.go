@@ -73,24 +73,35 @@ func (m *machine) describeCrash(r *Result, f *failure) {
 	r.showStack(c)
 }
 
-// describeEnd fills in where the thread was for which a policy ended the program. The
-// message says what it tried.
+// describeEnd fills in where the thread was for which a policy ended the program, if that
+// is known, and the report. The message says what it tried.
 func (m *machine) describeEnd(r *Result, f *failure) {
-	_, c := m.readCrash(f)
-	r.showStack(c)
+	mem, c := m.memory(f), (*Crash)(nil)
+	if f.crash != nil {
+		mem, c = m.readCrash(f)
+		r.showStack(c)
+	}
 	for i := range r.Report {
 		r.Report[i] = printable(r.Report[i])
 	}
+	if f.counters != nil || f.threads != nil {
+		r.Incident = m.incident(r, f, mem, c)
+	}
 }
 
-// readCrash reads the crash record: where the thread was, and its memory.
-func (m *machine) readCrash(f *failure) (*unwind.Memory, *Crash) {
-	mem := &unwind.Memory{Mappings: f.mappings, StackAt: f.stackAt, Stack: f.stack, Open: func(path string) *unwind.File {
+// memory is what the report tells of the program's memory.
+func (m *machine) memory(f *failure) *unwind.Memory {
+	return &unwind.Memory{Mappings: f.mappings, StackAt: f.stackAt, Stack: f.stack, Open: func(path string) *unwind.File {
 		if m.c.ImageFile == nil {
 			return nil
 		}
 		return unwind.Open(m.c.ImageFile(path))
 	}}
+}
+
+// readCrash reads the crash record: where the thread was, and its memory.
+func (m *machine) readCrash(f *failure) (*unwind.Memory, *Crash) {
+	mem := m.memory(f)
 	c := &Crash{Signal: signalName(f.crash.Signal), Thread: f.crash.Thread, Name: printable(f.crash.Name)}
 	frames := walk(mem, &f.crash.Reg)
 	for i := range frames {

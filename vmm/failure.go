@@ -21,6 +21,13 @@ type failure struct {
 	mappings []bootrec.Mapping
 	stackAt  uint64
 	stack    []byte
+
+	// Of one that a policy ended.
+	threads     []bootrec.Thread
+	calls       []bootrec.Call
+	descriptors []bootrec.Descriptor
+	events      []string
+	counters    *bootrec.Counters
 }
 
 // add takes a frame, if it is one of a report. Whatever is more than a report may
@@ -49,6 +56,18 @@ func (f *failure) add(fr bootrec.Frame) (err error) {
 			var mem []byte
 			f.stackAt, mem, err = bootrec.ParseStack(fr.Payload)
 			f.stack = append([]byte{}, mem...)
+		}
+	case bootrec.KindThreads:
+		f.threads, err = more(f.threads, bootrec.MaxThreads)(bootrec.ParseThreads(fr.Payload))
+	case bootrec.KindCalls:
+		f.calls, err = more(f.calls, bootrec.MaxCalls)(bootrec.ParseCalls(fr.Payload))
+	case bootrec.KindDescriptors:
+		f.descriptors, err = more(f.descriptors, bootrec.MaxDescriptors)(bootrec.ParseDescriptors(fr.Payload))
+	case bootrec.KindEvents:
+		f.events, err = more(f.events, bootrec.MaxEvents)(bootrec.ParseEvents(fr.Payload))
+	case bootrec.KindCounters:
+		if f.counters == nil {
+			f.counters, err = bootrec.ParseCounters(fr.Payload)
 		}
 	}
 	return err
@@ -182,14 +201,17 @@ func refusedCalls(list []bootrec.RefusedCall, output []string) (l []Refused) {
 		word := probedCalls[c.Name]
 		spoken := func(text string) bool { return strings.Contains(text, word) }
 		if !usualCalls[c.Name] && (word == "" || slices.ContainsFunc(output, spoken)) {
-			name := unix.ErrnoName(unix.Errno(c.Errno))
-			if name == "" {
-				name = fmt.Sprintf("errno %d", c.Errno)
-			}
-			l = append(l, Refused{printable(c.Name), name, c.Count})
+			l = append(l, Refused{printable(c.Name), errnoName(c.Errno), c.Count})
 		}
 	}
 	return l
+}
+
+func errnoName(n int) string {
+	if name := unix.ErrnoName(unix.Errno(n)); name != "" {
+		return name
+	}
+	return fmt.Sprintf("errno %d", n)
 }
 
 // maxCalls is how many refused calls are named in a line.

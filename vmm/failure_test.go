@@ -247,15 +247,20 @@ func TestReportIsBounded(t *testing.T) {
 	f := &failure{}
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
-		var missed, refused, maps []byte
+		var missed, refused, maps, threads, calls, files, events []byte
 		for i := range 100 {
+			threads = bootrec.AppendThread(threads, &bootrec.Thread{ID: i})
+			calls = bootrec.AppendCall(calls, &bootrec.Call{Thread: i, Name: "read"})
+			files = bootrec.AppendDescriptor(files, &bootrec.Descriptor{FD: i})
+			events = bootrec.AppendEvent(events, "{}")
 			missed = bootrec.AppendMissed(missed, fmt.Sprint("/", i))
 			refused = bootrec.AppendRefused(refused, &bootrec.RefusedCall{Name: "x", Errno: 1, Count: rnd.Uint32() | 1})
 			at := f.end() + uint64(i)*2
 			maps = bootrec.AppendMapping(maps, &bootrec.Mapping{Start: at, End: at + 1})
 		}
 		for k, p := range map[bootrec.Kind][]byte{bootrec.KindMissed: missed, bootrec.KindRefused: refused, bootrec.KindMappings: maps,
-			bootrec.KindMemory: bootrec.AppendAsked(nil, bootrec.Asked{Size: 1}), bootrec.KindStack: make([]byte, 100)} {
+			bootrec.KindMemory: bootrec.AppendAsked(nil, bootrec.Asked{Size: 1}), bootrec.KindStack: make([]byte, 100),
+			bootrec.KindThreads: threads, bootrec.KindCalls: calls, bootrec.KindDescriptors: files, bootrec.KindEvents: events} {
 			if err := f.add(bootrec.Frame{Kind: k, Payload: p}); err != nil {
 				t.Fatal(err)
 			}
@@ -263,6 +268,9 @@ func TestReportIsBounded(t *testing.T) {
 	}
 	if len(f.missed) != bootrec.MaxMissed || len(f.refused) != bootrec.MaxRefused || len(f.asked) != bootrec.MaxAsked || len(f.mappings) != bootrec.MaxMappings || len(f.stack) != 92 {
 		t.Error(len(f.missed), len(f.refused), len(f.asked), len(f.mappings), len(f.stack))
+	}
+	if len(f.threads) != bootrec.MaxThreads || len(f.calls) != bootrec.MaxCalls || len(f.descriptors) != bootrec.MaxDescriptors || len(f.events) != bootrec.MaxEvents {
+		t.Error(len(f.threads), len(f.calls), len(f.descriptors), len(f.events))
 	}
 }
 

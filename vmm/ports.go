@@ -189,7 +189,8 @@ func (s *ports) controlFrame(f bootrec.Frame) error {
 		case s.exit <- e:
 		default: // one is on its way; it counts
 		}
-	case bootrec.KindMissed, bootrec.KindRefused, bootrec.KindMemory, bootrec.KindCrash, bootrec.KindMappings, bootrec.KindStack:
+	case bootrec.KindMissed, bootrec.KindRefused, bootrec.KindMemory, bootrec.KindCrash, bootrec.KindMappings, bootrec.KindStack,
+		bootrec.KindThreads, bootrec.KindCalls, bootrec.KindDescriptors, bootrec.KindEvents, bootrec.KindCounters:
 		if !s.ended {
 			return s.failure.add(f)
 		}

@@ -41,6 +41,11 @@ type Result struct {
 	Refused []Refused `json:"refused,omitempty"`
 	Memory  *Memory   `json:"memory,omitempty"`
 
+	// Incident is the report about a program that a policy ended. Where it was written to
+	// is the caller's to say.
+	Incident     *Incident `json:"-"`
+	IncidentFile string    `json:"incident,omitempty"`
+
 	// Report is the same in lines for the user, to be shown below the message.
 	Report []string `json:"-"`
 	// Detail is what to show below the message: the kernel's or QEMU's last

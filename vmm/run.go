@@ -343,7 +343,7 @@ func (m *machine) result(st *os.ProcessState) *Result {
 		r := exited(*m.exit)
 		if m.failed(r) {
 			m.explain(r)
-		} else if f := &m.ports.failure; m.exit.Reason == bootrec.Policy && f.crash != nil {
+		} else if f := &m.ports.failure; m.exit.Reason == bootrec.Policy {
 			m.describeEnd(r, f)
 		}
 		if m.exit.Reason == bootrec.KernelBug {

@@ -19,7 +19,7 @@ const configName = "skerry.toml"
 
 // pathKeys are settings whose value is a path on the host, which in the file is
 // relative to the file's folder.
-var pathKeys = map[string]bool{"env-file": true, "file": true, "dir": true, "lib": true, "secret": true, "log": true, "strace": true, "audit": true, "policy": true, "status-file": true, "kernel": true}
+var pathKeys = map[string]bool{"env-file": true, "file": true, "dir": true, "lib": true, "secret": true, "log": true, "strace": true, "audit": true, "incident": true, "policy": true, "status-file": true, "kernel": true}
 
 // rivals are flags that decide the same thing: one given as a flag wins over the
 // other in the file.
@@ -82,7 +82,7 @@ func (s *settings) readConfig(cmd *cobra.Command) error {
 			return usage("%s: %s: %v", path, name, err)
 		}
 		for _, v := range values {
-			if pathKeys[name] && v != "-" {
+			if pathKeys[name] && v != "-" && !(name == "incident" && v == noIncidents) {
 				if key, file, ok := strings.Cut(v, "="); ok && name == "secret" {
 					v = key + "=" + relativeTo(filepath.Dir(path), file)
 				} else {

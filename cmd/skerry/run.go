@@ -57,6 +57,11 @@ looked for, calls and memory that it did not get, and for a crash the address an
 stack. --verbose adds registers, --quiet drops the lines, --status-file has them as
 JSON.
 
+A machine that ends by policy leaves a report, for people and as JSON: the stack, the
+last system calls, what the kernel denied before, and the open connections. It is written to
+the folder of --incident, or else to $XDG_STATE_HOME/skerry/incidents, usually
+~/.local/state/skerry/incidents, which keeps the last 100.
+
 Exit statuses: the program's own; 128+N if signal N ended it; 120 kernel bug, 121
 policy, 122 too little randomness, 123 device failed, 124 timeout, 125 skerry
 failed, 126 the program cannot be run, 127 it was not found, 137 out of memory or
@@ -146,6 +151,9 @@ func (a *app) runMachine(s *settings, program string, args []string, fit fitting
 	if err := a.checkHost(); err != nil {
 		return nil, err
 	}
+	if err := checkIncidents(s.incident); err != nil {
+		return nil, err
+	}
 	signals := notify()
 	defer signal.Stop(signals)
 	for first := true; ; first = false {
@@ -163,6 +171,7 @@ func (a *app) runMachine(s *settings, program string, args []string, fit fitting
 		}
 		r, err := m.run(signals, fit)
 		ended(r)
+		writeIncident(m, s.incident, r)
 		var damaged *vmm.NotReady
 		if !first || !errors.As(err, &damaged) {
 			return r, err

@@ -49,6 +49,7 @@ type settings struct {
 	statusFile   string
 	log          string
 	audit        string
+	incident     string
 	strace       string
 	secrets      []bootrec.Secret
 	hostAccess   bool
@@ -110,6 +111,7 @@ func (s *settings) runFlags(f *pflag.FlagSet) {
 	f.StringVar(&s.statusFile, "status-file", "", "write how the machine ended to `FILE`, as JSON")
 	f.StringVar(&s.log, "log", "", "write the kernel's log to `FILE`, - for stderr")
 	f.StringVar(&s.audit, "audit", "", "record what the kernel refuses, as JSON, in `FILE`, behind what is there, or - for stderr; skerry audit verify checks it")
+	f.StringVar(&s.incident, "incident", "", "write the report of a machine that ends by policy to a folder, `DIR`, instead of the user's own; none writes no report")
 	f.StringVar(&s.strace, "strace", "", "trace the program's system calls, to `FILE` or to stderr")
 	f.Lookup("strace").NoOptDefVal = "-"
 	f.Var(&s.machine, "machine", "machine type of QEMU")

@@ -49,6 +49,10 @@ func (c *Ctx) Interrupt() {
 	}
 }
 
+// SetWork makes the thread's next Enter return at once with ReasonWork. It is for the
+// thread's own loop.
+func (c *Ctx) SetWork() { atomic.StoreUint32(&c.Work, 1) }
+
 // ClearWork is called by the thread's own loop before it looks for what is to
 // be done.
 func (c *Ctx) ClearWork() { atomic.StoreUint32(&c.Work, 0) }

@@ -77,6 +77,14 @@ func sendSignal(signo int) {
 
 // onExit is task's hook: the program has ended.
 func (m *Machine) onExit(s task.Status) {
+	if s.Origin {
+		policy.Note(policy.Event{Rule: policy.RuleOrigin, Point: policy.SingleProcess, Killed: true, Call: callName(s.Thread),
+			What: "a system call from memory that the program made executable", TID: s.Thread.TID, PC: s.Thread.Ctx.Regs.RIP})
+	}
+	var report []byte
+	if s.Origin || s.Policy != "" {
+		report = m.incident(&s)
+	}
 	m.closeNetwork()
 	e := &bootrec.Exit{Reason: bootrec.Exited, Code: s.Code}
 	switch {
@@ -86,14 +94,11 @@ func (m *Machine) onExit(s task.Status) {
 		e = &bootrec.Exit{Reason: bootrec.Policy, Message: "ended by policy: " + s.Policy}
 	case s.Origin:
 		e = &bootrec.Exit{Reason: bootrec.Policy, Message: originMessage(s.Thread)}
-		policy.Note(policy.Event{Rule: policy.RuleOrigin, Point: policy.SingleProcess, Killed: true, Call: callName(s.Thread),
-			What: "a system call from memory that the program made executable", TID: s.Thread.TID, PC: s.Thread.Ctx.Regs.RIP})
 	case s.Signal != 0:
 		e = &bootrec.Exit{Reason: bootrec.Signaled, Signal: int(s.Signal), Message: m.signalMessage(&s)}
 	}
-	var report []byte
 	if !s.OOM && (s.Code != 0 || s.Signal != 0) {
-		report = failure(&s)
+		report = append(report, failure(&s)...)
 	}
 	m.end(e, report)
 }

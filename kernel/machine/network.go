@@ -101,7 +101,7 @@ var told denials
 // denied tells the user of a destination that the program may not reach.
 func (m *Machine) denied(to netip.AddrPort) {
 	e := policy.Event{Rule: policy.RuleEgress, What: "a connection to " + to.String(), Errno: abi.EACCES}
-	if policy.Violated(nil, bootrec.RuleEgress, e, ", which is the host's own services") {
+	if policy.Violated(task.The.Current(), bootrec.RuleEgress, e, ", which is the host's own services") {
 		return
 	}
 	n := told.again(to)

@@ -198,8 +198,8 @@ func (m *Machine) hooks(p *task.Process) {
 	policy.Kill = kill
 	if m.Record.Audit {
 		policy.Audit = m.Ports.Audit
-		policy.Clocks = func() (mono, wall int64) { return wait.Now(), time.Now().UnixNano() }
 	}
+	policy.Clocks = func() (mono, wall int64) { return wait.Now(), time.Now().UnixNano() }
 	policy.Place = func(pc uint64) string { return place(p.MM, pc) }
 	syscalls.Install()
 	m.traceHooks()

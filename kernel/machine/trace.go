@@ -100,7 +100,9 @@ func words(a *[6]uintptr) (w [6]uint64) {
 // refused tells of a call that has no handler, or of one whose arguments ask for
 // what the model rules out.
 func (m *Machine) refused(t *task.Thread, nr uint64, a *[6]uintptr, e abi.Errno) {
-	policy.Count(nr, e)
+	if e != abi.ENOSYS { // else task.NotThere is told
+		policy.Count(nr, e)
+	}
 	point := policy.Other
 	if s := abi.Lookup(number(nr)); s != nil {
 		switch s.Reason {

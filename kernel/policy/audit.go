@@ -10,7 +10,7 @@ import (
 
 // Audit takes an audit record, one JSON object of at most MaxRecord bytes. nil: nobody
 // asked for any. Set at boot, like Clocks, which are the machine's monotonic and wall
-// clock in nanoseconds.
+// clock in nanoseconds. The last events are kept in any case.
 var (
 	Audit  func(json string)
 	Clocks = func() (mono, wall int64) { return 0, 0 }
@@ -26,6 +26,8 @@ type Event struct {
 	Errno  abi.Errno
 	TID    int32  // 0 if not known
 	PC     uint64 // 0 if not known
+
+	mono, wall int64 // when; Note fills it in
 }
 
 // Rules of events. Those of memory are mm's.
@@ -58,7 +60,12 @@ var trail struct {
 	places  map[key]*place
 	left    uint64 // events left out, that no record has counted yet
 	pending bool   // the timer runs
+	recent  [maxRecent]Event
+	seen    uint64 // events so far, the last of them in recent
 }
+
+// maxRecent is how many events are kept for the report about a program that is ended.
+const maxRecent = 100
 
 // place is what is known of a rule and an address.
 type place struct {
@@ -68,14 +75,27 @@ type place struct {
 	last   Event
 }
 
+// Recent calls f for each of the last events, the oldest first: the record that it has, or
+// would have.
+func Recent(f func(json string)) {
+	trail.mu.Lock()
+	defer trail.mu.Unlock()
+	for n := trail.seen - min(trail.seen, maxRecent); n < trail.seen; n++ {
+		f(string(record(&trail.recent[n%maxRecent], n+1, 0)))
+	}
+}
+
 // Note records an event.
 func Note(e Event) {
+	e.mono, e.wall = Clocks()
+	trail.mu.Lock()
+	defer trail.mu.Unlock()
+	trail.recent[trail.seen%maxRecent] = e
+	trail.seen++
 	if Audit == nil {
 		return
 	}
-	mono, _ := Clocks()
-	trail.mu.Lock()
-	defer trail.mu.Unlock()
+	mono := e.mono
 	if trail.places == nil {
 		trail.places = map[key]*place{}
 	}
@@ -150,7 +170,6 @@ func write(e *Event, p *place) {
 
 // record is the JSON of an event.
 func record(e *Event, n, left uint64) []byte {
-	mono, wall := Clocks()
 	action := "denied"
 	if e.Killed {
 		action = "killed"
@@ -170,8 +189,8 @@ func record(e *Event, n, left uint64) []byte {
 	}
 	b = append(b, `{"n":`...)
 	b = strconv.AppendUint(b, n, 10)
-	number("mono", uint64(max(mono, 0)))
-	number("wall", uint64(max(wall, 0)))
+	number("mono", uint64(max(e.mono, 0)))
+	number("wall", uint64(max(e.wall, 0)))
 	text("rule", e.Rule)
 	number("point", uint64(e.Point))
 	text("action", action)

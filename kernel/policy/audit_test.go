@@ -108,3 +108,45 @@ func TestAuditOff(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestRecent: the last events are kept, whoever asked for records, at the time at which
+// they were.
+func TestRecent(t *testing.T) {
+	recent := func() (l []map[string]any) {
+		Recent(func(s string) {
+			var m map[string]any
+			if err := json.Unmarshal([]byte(s), &m); err != nil {
+				t.Fatalf("%v: %s", err, s)
+			}
+			l = append(l, m)
+		})
+		return l
+	}
+	oldClocks, oldSeen, oldRecent := Clocks, trail.seen, trail.recent
+	defer func() { Clocks, trail.seen, trail.recent = oldClocks, oldSeen, oldRecent }()
+	now := int64(0)
+	Clocks = func() (int64, int64) { return now, now + 5 }
+	trail.seen = 0
+	if l := recent(); len(l) != 0 {
+		t.Fatal(l)
+	}
+	for now = range int64(3) {
+		Note(Event{Rule: RuleCall, What: "a", PC: uint64(now)})
+	}
+	now = 1e9
+	if l := recent(); len(l) != 3 || l[2]["mono"] != 2.0 || l[2]["wall"] != 7.0 || l[0]["n"] != 1.0 {
+		t.Error(l)
+	}
+	for i := range 5 * maxRecent {
+		Note(Event{Rule: RuleCall, What: "b", PC: uint64(i)})
+	}
+	l := recent()
+	if len(l) != maxRecent {
+		t.Fatal(len(l))
+	}
+	for i, m := range l {
+		if m["n"] != float64(3+5*maxRecent-maxRecent+i+1) || m["what"] != "b" {
+			t.Errorf("%d: %v", i, m)
+		}
+	}
+}

@@ -87,7 +87,7 @@ func (t *Thread) settle(a *Action) {
 	}
 	// Back to the SYSCALL instruction, which is two bytes long.
 	r.RIP -= 2
-	r.AX = uint64(t.call)
+	r.AX = uint64(t.Call())
 	if e == abi.ERESTARTBLOCK {
 		r.AX = sysRestart
 	}
@@ -133,7 +133,7 @@ func (t *Thread) forceSegv(sig Signal) {
 	p.mu.Unlock()
 	if ends {
 		p.die(t, &info)
-		t.dead.Store(true)
+		t.die()
 	}
 }
 

@@ -12,10 +12,14 @@ import (
 func (t *Thread) run() {
 	t.begin()
 	t.cpu.begin()
-	for !t.dead.Load() {
-		switch r := t.Ctx.Enter(); r {
-		case ground.ReasonSyscall:
-			t.syscall()
+	c := t.Ctx
+	for {
+		r := c.Enter()
+		if r == ground.ReasonSyscall { // by far the most frequent
+			t.syscall() // if it ends the thread, the next Enter returns at once
+			continue
+		}
+		switch r {
 		case ground.ReasonInterrupt:
 			if lines := ground.TakeIRQ(); lines != 0 {
 				irq.Deliver(lines)
@@ -38,6 +42,9 @@ func (t *Thread) run() {
 		default:
 			t.fault(uint64(r - ground.ReasonFault))
 		}
+		if t.dead.Load() {
+			break
+		}
 	}
 	t.finish()
 }
@@ -52,12 +59,18 @@ var Hold func()
 func (t *Thread) syscall() {
 	r := &t.Ctx.Regs
 	nr := r.AX
-	if uintptr(r.RIP)-near.start > near.size || nr >= MaxCall || Calls[nr&(MaxCall-1)] == nil {
+	if uintptr(r.RIP)-near.start > near.size || nr >= MaxCall {
 		t.slowSyscall(nr)
 		return
 	}
-	t.call = int(nr)
-	v, e := Calls[nr](t, uintptr(r.DI), uintptr(r.SI), uintptr(r.DX), uintptr(r.R10), uintptr(r.R8), uintptr(r.R9))
+	// past.note, which the compiler does not inline.
+	p := t.past
+	p.turn++
+	i := p.turn % History
+	a0, a1, a2 := uintptr(r.DI), uintptr(r.SI), uintptr(r.DX)
+	p.what[i], p.pc[i] = nr, r.RIP
+	p.args[0][i], p.args[1][i], p.args[2][i] = a0, a1, a2
+	v, e := Calls[nr](t, a0, a1, a2, uintptr(r.R10), uintptr(r.R8), uintptr(r.R9))
 	if e == abi.OK {
 		r.AX = uint64(v)
 		return
@@ -67,19 +80,20 @@ func (t *Thread) syscall() {
 
 // failed ends a call with an error number, or notes that it may be repeated.
 func (t *Thread) failed(e abi.Errno) {
-	if e == abi.ENOSYS && t.call >= 0 && NotThere != nil {
-		NotThere(uint64(t.call), e)
+	if e == abi.ENOSYS && NotThere != nil {
+		NotThere(uint64(t.Call()), e)
 	}
 	if e >= abi.ERESTARTSYS {
 		t.restart = e
 		e = abi.EINTR
 		t.Ctx.Interrupt() // settle it before ring 3
 	}
+	t.past.failed(e)
 	t.Ctx.Regs.AX = uint64(-int64(e))
 }
 
-// NotThere is told when a call that has a handler answers ENOSYS: what was asked of
-// it is not there.
+// NotThere is told when a call answers ENOSYS: it, or what was asked of it, is not
+// there.
 var NotThere func(number uint64, e abi.Errno)
 
 // tracing is set once at boot when calls are traced.
@@ -91,21 +105,20 @@ func SetTracing() {
 	near = origin{nowhere, 0}
 }
 
-// slowSyscall serves calls from elsewhere than near, calls without a handler and
+// slowSyscall serves calls from elsewhere than near, calls that no table has and
 // traced calls.
 func (t *Thread) slowSyscall(nr uint64) {
+	a := t.Args()
+	t.past.note(t.Ctx.Regs.RIP, nr, a[0], a[1], a[2])
 	if t.foreign() {
 		return
 	}
-	a := t.Args()
 	if tracing {
 		Trace.Enter(t, nr, &a)
 	}
-	t.call = -1
 	var v uintptr
 	var e abi.Errno
-	if nr < MaxCall && Calls[nr] != nil {
-		t.call = int(nr)
+	if nr < MaxCall {
 		v, e = Calls[nr](t, a[0], a[1], a[2], a[3], a[4], a[5])
 	} else {
 		v, e = Unknown(t, nr, &a)
@@ -123,6 +136,9 @@ func (t *Thread) slowSyscall(nr uint64) {
 // work does what others asked of the thread: end, take signals, settle an
 // interrupted call.
 func (t *Thread) work() {
+	if t.dead.Load() {
+		return
+	}
 	t.Ctx.ClearWork()
 	if t.Proc.dying.Load() {
 		t.dead.Store(true)

@@ -56,7 +56,8 @@ type Process struct {
 	signalFDs vfs.Queue
 	// ends are those who wait for threads to end.
 	ends    vfs.Queue
-	nqueued int // signals queued, but for timers'
+	spare   []*past // of threads that ended
+	nqueued int     // signals queued, but for timers'
 	itimers [3]intervalTimer
 	timers  map[int32]*PosixTimer
 	timerID int32
@@ -85,6 +86,14 @@ type Status struct {
 	// Policy says what the program tried that a rule ends the machine for; Thread may
 	// be nil then.
 	Policy string
+	// Threads are those that there were, if Origin or Policy is set.
+	Threads []Sight
+}
+
+// Sight is a thread at the moment when the program was ended.
+type Sight struct {
+	T     *Thread
+	Waits bool // it did not run
 }
 
 // Limits are soft and hard limits by RLIMIT_ number.
@@ -180,9 +189,12 @@ func (p *Process) OutOfMemory() { p.end(Status{Signal: SIGKILL, OOM: true}) }
 // end stops all threads, without waiting for them, and has the machine ended.
 func (p *Process) end(s Status) {
 	p.once.Do(func() {
-		p.dying.Store(true)
 		p.mu.Lock()
+		p.dying.Store(true)
 		for t := p.threads; t != nil; t = t.next {
+			if s.Origin || s.Policy != "" {
+				s.Threads = append(s.Threads, Sight{t, t.Asleep()})
+			}
 			t.poke()
 		}
 		p.mu.Unlock()

@@ -55,9 +55,6 @@ type Thread struct {
 	// slack is PR_SET_TIMERSLACK in nanoseconds, 0 for the usual.
 	slack atomic.Uintptr
 
-	// call is the number of the system call in progress, for its repetition;
-	// -1 outside of one.
-	call int
 	// restart is the restart code with which the last call ended, or OK.
 	restart abi.Errno
 	// resume is what restart_syscall(2) does when restart is ERESTARTBLOCK.
@@ -73,6 +70,8 @@ type Thread struct {
 	g          uintptr // the goroutine, once it runs; under Process.mu
 	next, prev *Thread // list of Process.mu
 	dead       atomic.Bool
+
+	past *past // its last calls; nil when it has ended
 }
 
 // Handler serves a system call: up to six arguments as the registers hold them,
@@ -83,8 +82,20 @@ type Handler func(t *Thread, a0, a1, a2, a3, a4, a5 uintptr) (uintptr, abi.Errno
 const MaxCall = 512
 
 // Calls is the system-call table, filled at boot by package syscalls and
-// constant after.
+// constant after. Where it has nothing, absent is.
 var Calls [MaxCall]Handler
+
+func init() {
+	for i := range Calls {
+		Calls[i] = absent
+	}
+}
+
+// absent has Unknown serve a call that has no handler.
+func absent(t *Thread, a0, a1, a2, a3, a4, a5 uintptr) (uintptr, abi.Errno) {
+	a := [6]uintptr{a0, a1, a2, a3, a4, a5}
+	return Unknown(t, uint64(t.Call()), &a)
+}
 
 // Unknown serves what Calls has no handler for; number is the call's.
 var Unknown = func(t *Thread, number uint64, a *[6]uintptr) (uintptr, abi.Errno) { return 0, abi.ENOSYS }
@@ -98,9 +109,6 @@ var Trace struct {
 	Signal func(t *Thread, info *[abi.SiginfoSize]byte)
 }
 
-// Call is the number of the call in progress, -1 outside of one.
-func (t *Thread) Call() int { return t.call }
-
 // NewThread makes a thread of the process, not yet running. EAGAIN at the limit
 // or without memory.
 func (p *Process) NewThread() (*Thread, abi.Errno) {
@@ -108,7 +116,7 @@ func (p *Process) NewThread() (*Thread, abi.Errno) {
 	if c == nil {
 		return nil, abi.EAGAIN
 	}
-	t := &Thread{Ctx: c, Proc: p, call: -1}
+	t := &Thread{Ctx: c, Proc: p}
 	t.fx.t = t
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,6 +124,7 @@ func (p *Process) NewThread() (*Thread, abi.Errno) {
 		c.Free()
 		return nil, abi.EAGAIN
 	}
+	t.past = p.takePast()
 	p.nextTID++
 	t.TID = p.nextTID
 	t.next = p.threads
@@ -153,6 +162,7 @@ func (t *Thread) finish() {
 	p.live--
 	p.exited.add(t)
 	p.exitedIO.add(&t.IO)
+	p.givePast(t)
 	last := p.live == 0
 	t.dead.Store(true)
 	p.nqueued -= t.sig.pend.drop(^SigSet(0))
@@ -183,7 +193,13 @@ func (t *Thread) Exit(code int) {
 			FutexWake(t.ClearTID, false, 1, ^uint32(0))
 		}
 	}
+	t.die()
+}
+
+// die ends the thread, by its own loop. It must be its own goroutine.
+func (t *Thread) die() {
 	t.dead.Store(true)
+	t.Ctx.SetWork()
 }
 
 // Args are the argument registers of the call in progress.

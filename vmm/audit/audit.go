@@ -150,8 +150,8 @@ const maxEvent = maxLine / 8
 // own are the rules that no event of the kernel's has.
 var own = map[string]bool{"": true, Start: true, End: true, Lost: true, Garbled: true}
 
-// event is what the kernel sends.
-type event struct {
+// Event is what the kernel sends: something that the model rules out and that was tried.
+type Event struct {
 	N       uint64 `json:"n"`
 	Mono    int64  `json:"mono"`
 	Wall    int64  `json:"wall"`
@@ -164,15 +164,30 @@ type event struct {
 	TID     int    `json:"tid"`
 	PC      string `json:"pc"`
 	At      string `json:"at"`
-	LeftOut uint64 `json:"left_out"`
+	LeftOut uint64 `json:"left_out,omitempty"`
+}
+
+// ParseEvent reads an event of the kernel's.
+func ParseEvent(b []byte) (*Event, error) {
+	var e Event
+	if len(b) > maxEvent {
+		return nil, errors.New("too long")
+	}
+	if err := json.Unmarshal(b, &e); err != nil {
+		return nil, err
+	}
+	if own[e.Rule] {
+		return nil, errors.New("no rule")
+	}
+	return &e, nil
 }
 
 // Event takes an event of the kernel's.
 func (r *Record) Event(b []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var e event
-	if err := json.Unmarshal(b, &e); len(b) > maxEvent || err != nil || own[e.Rule] || e.N <= r.last {
+	e, err := ParseEvent(b)
+	if err != nil || e.N <= r.last {
 		r.line(Line{Rule: Garbled}, time.Now())
 		return
 	}

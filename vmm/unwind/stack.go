@@ -120,6 +120,15 @@ func (m *Memory) Walk(regs *[bootrec.Regs]uint64, limit int) (list []Frame) {
 	return list
 }
 
+// At is the frame of a thread that is at pc, or, if after is set, has returned there.
+func (m *Memory) At(pc uint64, after bool) (f Frame) {
+	s := state{m: m, exact: !after}
+	s.regs[regRA] = pc
+	f = Frame{PC: pc, Times: 1}
+	guarded(func() { f = s.frame() })
+	return f
+}
+
 // state is a frame on the way up. regs[regRA] is its program counter.
 type state struct {
 	m    *Memory
