@@ -51,6 +51,22 @@ func built(ctx context.Context, t *testing.T, toolchain, program string) string 
 	return path
 }
 
+// TestMain keeps reports about machines that end by policy out of the user's folder.
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "skerry-state-")
+		if err == nil {
+			defer os.RemoveAll(dir)
+			err = os.Setenv("XDG_STATE_HOME", dir)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
 // skerryCommand is the launcher's absolute path.
 func skerryCommand(t *testing.T) string {
 	t.Helper()

@@ -16,7 +16,6 @@ import (
 // TestIncidents: where the report about a machine that a policy ended goes.
 func TestIncidents(t *testing.T) {
 	w := newWorld(t)
-	t.Setenv("XDG_STATE_HOME", w.path("state"))
 	frames := bootrec.AppendFrame(nil, bootrec.KindThreads, bootrec.AppendThread(nil, &bootrec.Thread{ID: 1, Name: "app"}))
 	script := []string{"./app", "hello", "raw-control:" + hex.EncodeToString(frames), "reason:4"}
 	run := func(args ...string) outcome {

@@ -50,6 +50,7 @@ func newWorld(t *testing.T) *world {
 	}
 	t.Setenv("PATH", w.path("bin")+":"+os.Getenv("PATH"))
 	t.Setenv("XDG_CACHE_HOME", w.path("cache"))
+	t.Setenv("XDG_STATE_HOME", w.path("state"))
 	t.Chdir(dir)
 	return w
 }
