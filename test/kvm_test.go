@@ -101,7 +101,8 @@ func (r *kvmRun) name() string {
 // without it there is no test. What this KVM does not show is the processor: AVX
 // (QEMU 7.2 does not intercept XSETBV), Intel's virtualization, and speed. QEMU 7.2 also
 // destroys machines with two busy processors now and then: one whose processor is seen to
-// hold the outer Linux' tables is run again, and no other one (programs/go/nested).
+// hold the outer Linux' tables is run again, one that has shut down twice at most
+// (programs/go/nested).
 func TestKVM(t *testing.T) {
 	if testing.Short() {
 		t.Skip("boots Linux with KVM under the emulator: takes minutes")
@@ -198,7 +199,7 @@ func TestKVM(t *testing.T) {
 				}
 			}()
 			if r.MixedUp > 0 {
-				t.Logf("run again %d times, since the emulator had put the outer Linux' state into the machine", r.MixedUp)
+				t.Logf("run again %d times, since the emulator had destroyed the machine", r.MixedUp)
 			}
 			if r.Error != "" {
 				t.Fatalf("%s; end of stdout %q\n%s", r.Error, tail([]byte(r.Stdout), 500), r.State)

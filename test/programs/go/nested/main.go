@@ -51,7 +51,8 @@ type result struct {
 	Stdout, Stderr string
 	Body           string // what Get brought
 	Milliseconds   int64
-	MixedUp        int    // how often the emulator had destroyed the machine; it was run again
+	MixedUp        int // how often the emulator had destroyed the machine; it was run again
+	shutdown       bool
 	State          string // of the machine's processors, if it did not end in time
 	Log            string // the Linux kernel's own messages since the job before
 }
@@ -87,8 +88,13 @@ func work() error {
 		for n := 1; n < 10 && !strings.Contains(r.Stdout, j.Until); n++ {
 			r = run(j)
 		}
-		again := 0
+		again, shutdowns := 0, 0
 		for ; again < maxMixedUp && r.MixedUp != 0; again++ {
+			if r.shutdown {
+				if shutdowns++; shutdowns > maxShutdowns {
+					break
+				}
+			}
 			r = run(j)
 		}
 		r.MixedUp = again
@@ -137,7 +143,8 @@ func (w *watched) Write(b []byte) (int, error) {
 
 // maxMixedUp is how often a job is run again at most. With two processors and much that goes on
 // between them half of the runs end so.
-const maxMixedUp = 12
+// Of these at most maxShutdowns were shut down.
+const maxMixedUp, maxShutdowns = 12, 2
 
 func run(j job) result {
 	r := result{Name: j.Name, Status: -1}
@@ -149,7 +156,7 @@ func run(j job) result {
 	if i := slices.Index(args, reference+"now"); i >= 0 {
 		args[i] = reference + strconv.FormatInt(begin.Unix(), 10)
 	}
-	var destroyed atomic.Bool
+	var destroyed, shutdown atomic.Bool
 	var state atomic.Value
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	seen := make(chan struct{})
@@ -158,7 +165,8 @@ func run(j job) result {
 	cmd.WaitDelay = time.Second
 	err := cmd.Start()
 	if err == nil {
-		go mixedUp(ctx, func() {
+		go mixedUp(ctx, func(down bool) {
+			shutdown.Store(down)
 			destroyed.Store(true)
 			cancel()
 		}, &state)
@@ -176,7 +184,7 @@ func run(j job) result {
 	var exit *exec.ExitError
 	switch {
 	case destroyed.Load():
-		r.MixedUp, r.Error = 1, "the emulator destroyed the machine"
+		r.MixedUp, r.shutdown, r.Error = 1, shutdown.Load(), "the machine was destroyed, by the emulator or a triple fault"
 	case ctx.Err() != nil:
 		r.Error = fmt.Sprintf("did not end in %d s", j.Seconds)
 		r.State, _ = state.Load().(string)
