@@ -1,8 +1,8 @@
 package bootrec
 
-// Rules is a set of rules of the model. Record.Policy has those of which a violation ends
-// the machine, and is not only refused: one byte with the version, 1, and a u32 with a bit
-// for each rule.
+// Rules is a set of rules of the model, and SealLibraries. Record.Policy has the rules of
+// which a violation ends the machine, and is not only refused: one byte with the version, 1,
+// and a u32 with a bit for each.
 type Rules uint32
 
 // The rules. A system call from memory that the program wrote always ends the machine.
@@ -12,7 +12,11 @@ const (
 	RuleMemory                     // memory that the rules of W^X, seals and the first pages are about
 	RuleSurface                    // calls that are left out to keep the kernel small
 	RuleEgress                     // a peer that may not be reached
-	allRules     = RuleProcess | RuleIdentity | RuleMemory | RuleSurface | RuleEgress
+
+	// SealLibraries is no rule, but has the kernel seal libraries once they are relocated.
+	SealLibraries
+
+	allRules = RuleProcess | RuleIdentity | RuleMemory | RuleSurface | RuleEgress | SealLibraries
 )
 
 const (

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,6 +14,12 @@ import (
 const (
 	LevelDefault = "default" // what the model rules out is refused
 	LevelStrict  = "strict"  // starting another program ends the machine
+)
+
+// What the kernel seals, so that it can be neither changed nor unmapped.
+const (
+	SealDefault = "default" // the program, its loader and the vDSO
+	SealAll     = "all"     // libraries, too, once they are relocated
 )
 
 // Verdicts on a violation of a rule.
@@ -42,6 +49,7 @@ func PolicyRules() []string { return slices.Sorted(maps.Keys(policyRules)) }
 type Policy struct {
 	Level    string            `json:"level,omitempty"`    // "" is LevelDefault
 	Verdicts map[string]string `json:"verdicts,omitempty"` // by rule; of the others the level decides
+	Seal     string            `json:"seal,omitempty"`     // "" is SealDefault
 }
 
 // check refuses what could not be meant. No policy is no error.
@@ -51,6 +59,9 @@ func (p *Policy) check() error {
 	}
 	if p.Level != "" && p.Level != LevelDefault && p.Level != LevelStrict {
 		return fmt.Errorf("level %q is neither %s nor %s", p.Level, LevelDefault, LevelStrict)
+	}
+	if p.Seal != "" && p.Seal != SealDefault && p.Seal != SealAll {
+		return fmt.Errorf("seal %q is neither %s nor %s", p.Seal, SealDefault, SealAll)
 	}
 	for rule, v := range p.Verdicts {
 		if _, ok := policyRules[rule]; !ok {
@@ -63,8 +74,9 @@ func (p *Policy) check() error {
 	return nil
 }
 
-// Kill are the rules of which a violation ends the machine.
-func (p *Policy) Kill() (rules bootrec.Rules) {
+// Rules is what the kernel is given: the rules of which a violation ends the machine, and
+// what else of the policy is its.
+func (p *Policy) Rules() (rules bootrec.Rules) {
 	if p == nil {
 		return 0
 	}
@@ -73,6 +85,9 @@ func (p *Policy) Kill() (rules bootrec.Rules) {
 		if v == Kill || v == "" && r.strict && p.Level == LevelStrict {
 			rules |= r.bit
 		}
+	}
+	if p.Seal == SealAll {
+		rules |= bootrec.SealLibraries
 	}
 	return rules
 }
@@ -89,17 +104,21 @@ func PolicyOf(record []byte) string {
 			names = append(names, name)
 		}
 	}
-	if names == nil {
-		return "refuse; end the machine for a system call from written memory"
+	text := "refuse; end the machine for a system call from written memory"
+	if names != nil {
+		text = "end the machine for " + strings.Join(names, ", ") + ", and for a system call from written memory"
 	}
-	return "end the machine for " + strings.Join(names, ", ") + ", and for a system call from written memory"
+	if kill&bootrec.SealLibraries != 0 {
+		text += "; libraries are sealed"
+	}
+	return text
 }
 
-// Tighter are the rules of which a violation ends the machine if run is given for a run
-// of an image with policy p; either may be nil. An image's rule that kills goes on killing,
-// and it is an error to ask for less.
+// Tighter is what the kernel is given if run is given for a run of an image with policy p;
+// either may be nil. An image's rule that kills goes on killing, what it seals is sealed, and
+// it is an error to ask for less.
 func (p *Policy) Tighter(run *Policy) (bootrec.Rules, error) {
-	kill := p.Kill()
+	kill := p.Rules()
 	if run == nil {
 		return kill, nil
 	}
@@ -110,7 +129,10 @@ func (p *Policy) Tighter(run *Policy) (bootrec.Rules, error) {
 			return 0, fmt.Errorf("%s ends the machine by the image's policy, and a run may only tighten that", name)
 		}
 	}
-	return kill | run.Kill(), nil
+	if kill&bootrec.SealLibraries != 0 && run.Seal == SealDefault {
+		return 0, errors.New("libraries are sealed by the image's policy, and a run may only tighten that")
+	}
+	return kill | run.Rules(), nil
 }
 
 // ParseVerdict reads the value of --verdict: RULE=deny or RULE=kill.
@@ -129,7 +151,11 @@ func (p *Policy) String() string {
 	if p != nil && p.Level != "" {
 		level = p.Level
 	}
-	return strings.Join(append([]string{level}, p.VerdictList()...), ", ")
+	list := append([]string{level}, p.VerdictList()...)
+	if p != nil && p.Seal == SealAll {
+		list = append(list, "seal=all")
+	}
+	return strings.Join(list, ", ")
 }
 
 // VerdictList are the verdicts as --verdict takes them, in order.

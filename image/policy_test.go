@@ -6,7 +6,7 @@ import (
 	"skerry/bootrec"
 )
 
-func TestPolicyKill(t *testing.T) {
+func TestPolicyRules(t *testing.T) {
 	for _, c := range []struct {
 		p    *Policy
 		want bootrec.Rules
@@ -16,10 +16,13 @@ func TestPolicyKill(t *testing.T) {
 		{&Policy{Level: LevelStrict}, bootrec.RuleProcess},
 		{&Policy{Level: LevelStrict, Verdicts: map[string]string{"process": Deny}}, 0},
 		{&Policy{Verdicts: map[string]string{"process": Kill, "memory": Kill}}, bootrec.RuleProcess | bootrec.RuleMemory},
+		{&Policy{Seal: SealDefault}, 0},
+		{&Policy{Seal: SealAll}, bootrec.SealLibraries},
+		{&Policy{Level: LevelStrict, Seal: SealAll}, bootrec.RuleProcess | bootrec.SealLibraries},
 		{&Policy{Level: LevelStrict, Verdicts: map[string]string{"egress": Kill}}, bootrec.RuleProcess | bootrec.RuleEgress},
 	} {
-		if got := c.p.Kill(); got != c.want {
-			t.Errorf("%v kills for %#x, want %#x", c.p, got, c.want)
+		if got := c.p.Rules(); got != c.want {
+			t.Errorf("%v is %#x, want %#x", c.p, got, c.want)
 		}
 	}
 }
@@ -38,7 +41,11 @@ func TestTighter(t *testing.T) {
 				if memory != "" {
 					p.Verdicts["memory"] = memory
 				}
-				all = append(all, p)
+				for _, seal := range []string{"", SealDefault, SealAll} {
+					q := *p
+					q.Seal = seal
+					all = append(all, &q)
+				}
 			}
 		}
 	}
@@ -49,9 +56,10 @@ func TestTighter(t *testing.T) {
 			switch {
 			case err != nil:
 				refused++
-			case got != im.Kill()|run.Kill():
+			case got != im.Rules()|run.Rules():
 				t.Errorf("%v over %v kills for %#x", run, im, got)
-			case im.Kill() != 0 && run != nil && run.Level == LevelDefault && len(run.Verdicts) == 0:
+			case im.Rules()&^bootrec.SealLibraries != 0 && run != nil && run.Level == LevelDefault && len(run.Verdicts) == 0,
+				im.Rules()&bootrec.SealLibraries != 0 && run != nil && run.Seal == SealDefault:
 				t.Errorf("%v over %v", run, im)
 			}
 		}
@@ -68,7 +76,7 @@ func TestTighter(t *testing.T) {
 }
 
 func TestPolicyCheck(t *testing.T) {
-	for _, p := range []*Policy{{Level: "loose"}, {Verdicts: map[string]string{"none": Kill}}, {Verdicts: map[string]string{"process": "log"}}} {
+	for _, p := range []*Policy{{Level: "loose"}, {Seal: "none"}, {Verdicts: map[string]string{"none": Kill}}, {Verdicts: map[string]string{"process": "log"}}} {
 		if p.check() == nil {
 			t.Errorf("%v", p)
 		}

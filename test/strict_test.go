@@ -15,9 +15,10 @@ import (
 	"skerry/test/harness"
 )
 
-// strict are the flags with which a machine ends for an attempt to start another program.
-// The tests of nginx and of servers in Go and Rust run with them, too.
-var strict = []string{"--level", "strict"}
+// strict are the flags with which a machine ends for an attempt to start another program,
+// and libraries are sealed. The tests of nginx and of servers in Go and Rust run with them,
+// too.
+var strict = []string{"--level", "strict", "--seal", "all"}
 
 // TestStrict: programs that behave do not notice, and the record says that nothing was
 // refused.
@@ -125,5 +126,55 @@ func TestVerdicts(t *testing.T) {
 		if status, out := run(c.args...); status != c.status || !strings.Contains(out, c.says) || c.status == 121 && strings.Contains(out, "not refused") {
 			t.Errorf("%q: status %d, want %d with %q: %s", c.args, status, c.status, c.says, out)
 		}
+	}
+}
+
+// TestSeal: with --seal all, code, constants and relocated data of libraries can neither be
+// changed nor unmapped, and a library that is closed stays; without, all of that goes, as on
+// Linux. An image keeps its seal.
+func TestSeal(t *testing.T) {
+	python := packaged(t, "/usr/bin/python3", "python3")
+	slot(t)
+	skerry, dir := skerryCommand(t), t.TempDir()
+	const names = "libsqlite3.so code,libsqlite3.so relocated data,libc.so code,libc.so relocated data,libssl.so code,libssl.so relocated data,libbz2.so unloaded,libbz2.so unloaded"
+	open, sealed := "", ""
+	for name := range strings.SplitSeq(names, ",") {
+		open += name + " done\n"
+		if strings.HasPrefix(name, "libbz2") {
+			sealed += name + " no\n"
+		} else {
+			sealed += name + " EPERM\n"
+		}
+	}
+	open, sealed = open+"still 42\nlibsqlite3.so constants done\n", sealed+"still 42\nlibsqlite3.so constants EPERM\n"
+	script, err := filepath.Abs("programs/scripts/seal.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := filepath.Join(dir, "sealed.img")
+	if out, err := exec.Command(skerry, "build", "--seal", "all", "--file", script+":/seal.py", "-o", image, python, "/seal.py").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--file", script + ":/seal.py", python, "/seal.py"}, open},
+		{[]string{"--seal", "all", "--cpus", "2", "--file", script + ":/seal.py", python, "/seal.py"}, sealed},
+		{[]string{image}, sealed},
+	} {
+		cmd := exec.Command(skerry, append([]string{"run", "--timeout", "60s"}, c.args...)...)
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		if out, err := cmd.Output(); err != nil || string(out) != c.want {
+			t.Errorf("%q: %v: got %s\nexpected %s\n%s", c.args, err, out, c.want, errs.String())
+		}
+	}
+	out, err := exec.Command(skerry, "run", "--seal", "default", image).CombinedOutput()
+	if e, ok := err.(*exec.ExitError); !ok || e.ExitCode() != 125 || !strings.Contains(string(out), "libraries are sealed by the image's policy") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := exec.Command(skerry, "inspect", image).CombinedOutput(); err != nil || !strings.Contains(string(out), "\npolicy       default, seal=all\n") {
+		t.Errorf("%v: %s", err, out)
 	}
 }

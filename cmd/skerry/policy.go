@@ -9,7 +9,7 @@ import (
 )
 
 // policyTable turns the table [policy] of a file of settings into the keys that the flags
-// have: level, jit, and a verdict for each rule.
+// have: level, jit, seal, and a verdict for each rule.
 func policyTable(keys map[string]any) error {
 	table, ok := keys["policy"].(map[string]any)
 	if !ok {
@@ -26,7 +26,7 @@ func policyTable(keys map[string]any) error {
 	var verdicts []any
 	for name, v := range table {
 		switch {
-		case name == "level" || name == "jit":
+		case name == "level" || name == "jit" || name == "seal":
 			if err := put(name, v); err != nil {
 				return err
 			}
@@ -37,7 +37,7 @@ func policyTable(keys map[string]any) error {
 			}
 			verdicts = append(verdicts, name+"="+verdict)
 		default:
-			return fmt.Errorf("policy: unknown key %q%s", name, didYouMean(name, append(image.PolicyRules(), "level", "jit"), "keys are level, jit and the rules"))
+			return fmt.Errorf("policy: unknown key %q%s", name, didYouMean(name, append(image.PolicyRules(), "level", "jit", "seal"), "keys are level, jit, seal and the rules"))
 		}
 	}
 	if len(verdicts) == 0 {
@@ -72,6 +72,12 @@ func readPolicy(file string) (*image.Policy, error) {
 		text, _ := level.(string)
 		if err := (&levelValue{&p}).Set(text); err != nil {
 			return nil, usage("%s: level is neither default nor strict", name)
+		}
+	}
+	if seal, ok := keys["seal"]; ok {
+		text, _ := seal.(string)
+		if err := (&sealValue{&p}).Set(text); err != nil {
+			return nil, usage("%s: seal is neither default nor all", name)
 		}
 	}
 	verdicts, _ := keys["verdict"].([]any)

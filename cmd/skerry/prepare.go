@@ -148,11 +148,11 @@ func (a *app) openImage(p *prepared, s *settings, src *image.Source, args []stri
 		overlay = s.overlay
 	}
 	recordOverlay(&p.config.Record, overlay)
-	kill, err := m.Policy.Tighter(s.policy)
+	rules, err := m.Policy.Tighter(s.policy)
 	if err != nil {
 		return usage("%s: %v", src.Typed, err)
 	}
-	p.config.Record.Policy = bootrec.EncodePolicy(kill)
+	p.config.Record.Policy = bootrec.EncodePolicy(rules)
 	if len(s.copies) == 0 && len(folders) == 0 {
 		return nil
 	}
@@ -214,7 +214,7 @@ func (a *app) packProgram(ctx context.Context, p *prepared, s *settings, src *im
 	p.config.Record.JIT = uint64(parts.Manifest.JIT)
 	p.config.Record.Tmpfs = recordTmpfs(parts.Manifest.Tmpfs)
 	recordOverlay(&p.config.Record, parts.Manifest.Overlay)
-	p.config.Record.Policy = bootrec.EncodePolicy(parts.Manifest.Policy.Kill())
+	p.config.Record.Policy = bootrec.EncodePolicy(parts.Manifest.Policy.Rules())
 	return nil
 }
 

@@ -265,6 +265,9 @@ func learnedConfig(s *settings, l *image.Learned, p *profile.Profile, program st
 	if p := s.policy; p != nil && p.Level != "" {
 		fmt.Fprintf(&b, "level = %s\n", quoted(p.Level))
 	}
+	if p := s.policy; p != nil && p.Seal != "" {
+		fmt.Fprintf(&b, "seal = %s\n", quoted(p.Seal))
+	}
 	if o := s.overlay; o != nil {
 		value := "true"
 		if _, size, ok := strings.Cut(o.String(), "="); ok {

@@ -355,6 +355,20 @@ func (l *levelValue) Set(s string) error {
 	return nil
 }
 
+// sealValue is --seal.
+type sealValue struct{ policy **image.Policy }
+
+func (v *sealValue) Type() string   { return image.SealDefault + "|" + image.SealAll }
+func (v *sealValue) String() string { return "" }
+
+func (v *sealValue) Set(s string) error {
+	if s != image.SealDefault && s != image.SealAll {
+		return usage("--seal %s: is neither %s nor %s", s, image.SealDefault, image.SealAll)
+	}
+	policyOf(v.policy).Seal = s
+	return nil
+}
+
 // verdictValue collects --verdict.
 type verdictValue struct{ policy **image.Policy }
 
@@ -388,6 +402,9 @@ func (p *policyValue) Set(file string) error {
 	mine := policyOf(p.policy)
 	if mine.Level != "" {
 		read.Level = mine.Level
+	}
+	if mine.Seal != "" {
+		read.Seal = mine.Seal
 	}
 	if read.Verdicts == nil {
 		read.Verdicts = mine.Verdicts

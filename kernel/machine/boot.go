@@ -34,8 +34,9 @@ type Machine struct {
 	VDSO   mmspace.VDSO
 	Clock  *clock.Clock
 
-	plan  *loader.Plan
-	stack *loader.Stack
+	plan   *loader.Plan
+	stack  *loader.Stack
+	policy bootrec.Rules
 	// started is when the program began, on the monotonic clock.
 	started int64
 	source  *source

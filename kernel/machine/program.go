@@ -33,12 +33,21 @@ func (tlb) Flush(start, end uintptr) { ground.FlushUser(start, end) }
 // huge reports whether large anonymous regions get 2 MiB pages.
 func (m *Machine) huge() bool { return frame.Total()*frame.Size >= hugeMemory*15/16 }
 
+// readPolicy reads the policy of the boot record, once.
+func (m *Machine) readPolicy() {
+	p, err := bootrec.ParsePolicy(m.Record.Policy)
+	if err != nil {
+		ground.Fatal("the policy is not understood (" + err.Error() + ")")
+	}
+	m.policy = p
+}
+
 // newSpace makes the program's address space.
 func (m *Machine) newSpace() *mm.Space {
 	s := mm.New(mm.Options{
 		Root: ground.RootTable(), TLB: tlb{},
 		Huge: m.huge(),
-		JIT:  m.Record.JIT,
+		JIT:  m.Record.JIT, SealLibraries: m.policy&bootrec.SealLibraries != 0,
 		Reclaim: func() int {
 			if vfs.Reclaim == nil {
 				return 0
@@ -77,6 +86,7 @@ func (m *Machine) Run(fs *vfs.Context) {
 	p.OnExit = m.onExit
 	p.Log = m.Ports.Log
 	p.Dumpable.Store(1)
+	m.readPolicy()
 	p.MM = m.newSpace()
 	task.The = p
 	m.hooks(p)
@@ -191,11 +201,7 @@ func (m *Machine) hooks(p *task.Process) {
 	syscalls.Hostname = m.Record.Hostname
 	syscalls.Random = m.Pool.Read
 	policy.Notice, policy.Log = m.Ports.Notice, m.Ports.Log
-	kill, err := bootrec.ParsePolicy(m.Record.Policy)
-	if err != nil {
-		ground.Fatal("the policy is not understood (" + err.Error() + ")")
-	}
-	policy.Kill = kill
+	policy.Kill = m.policy
 	if m.Record.Audit {
 		policy.Audit = m.Ports.Audit
 	}

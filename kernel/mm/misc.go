@@ -146,6 +146,30 @@ func (s *Space) sealRelro(start, end uintptr) {
 	}
 }
 
+// sealLibrary seals what is not writable of the file that is mapped at addr, if that is a
+// library's data which the loader of libraries has just made read-only: the last that it
+// does to one, after relocation. Loaders change what they have mapped until then (holes
+// between segments, the rest of a mapping that was too long). A library without
+// PT_GNU_RELRO is never sealed. The caller holds mu for writing.
+func (s *Space) sealLibrary(addr uintptr) {
+	v := s.lookup(addr)
+	// What may be written of a file with code is no code any more (firstGrant).
+	if v == nil || v.file == nil || v.flags&(vmShared|vmMayExec) != 0 || !v.file.mapper.Executable() {
+		return
+	}
+	file := v.file
+	for at := uintptr(0); ; {
+		v := s.set.find(at)
+		if v == nil {
+			return
+		}
+		at = v.end
+		if v.file == file && v.flags&(vmShared|vmDying) == 0 && v.prot&protWrite == 0 {
+			_ = s.reflag(v, v.start, v.end, vmSealed, 0) // whole: it needs no other vma
+		}
+	}
+}
+
 // readOnly reports whether all of [start, end) is mapped without the right to
 // write. The caller holds mu.
 func (s *Space) readOnly(start, end uintptr) bool {

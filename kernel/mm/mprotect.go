@@ -84,6 +84,9 @@ func (s *Space) protect(start, end uintptr, prot uint8, grows uint32, d *Denial)
 	if len(s.relro) != 0 && prot&protWrite == 0 {
 		s.sealRelro(first, start)
 	}
+	if s.opt.SealLibraries && prot&protWrite == 0 && start > first {
+		s.sealLibrary(first)
+	}
 	return e
 }
 

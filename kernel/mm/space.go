@@ -67,6 +67,8 @@ type Options struct {
 	// Audit is told what was refused because a rule of the machine forbids it.
 	// It is called with nothing locked.
 	Audit func(Denial)
+	// SealLibraries seals a library once it has been relocated.
+	SealLibraries bool
 	// Random gives random bits for the placement of MAP_32BIT mappings.
 	Random func() uint64
 }
