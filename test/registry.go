@@ -140,6 +140,7 @@ var tests = []test{
 	{name: "locked", program: "locked", toolchain: both, short: true},
 	{name: "epolls", program: "epolls", toolchain: both, short: true},
 	{name: "formats", program: "formats", toolchain: both, short: true, machines: anyType},
+	{name: "outputs", program: "outputs", toolchain: both, short: true},
 	{name: "resources", program: "resources", toolchain: both, greedy: true, short: true},
 	{name: "fetch", program: "fetch", toolchain: musl, fetch: true, machines: anyType, short: true},
 	{name: "clocks", program: "clocks", toolchain: both, env: []string{"REFERENCE_TIME=now"}, short: true},

@@ -1,7 +1,8 @@
 // System calls with arguments drawn at random: valid ones, nearly valid ones and
 // wild ones (kernel addresses, the edges of the address space, huge lengths,
 // unmapped and half mapped buffers), while another thread rewrites the argument
-// blocks. Afterwards the program shows that the kernel still does its work.
+// blocks. Some buffers are of one byte all over: after each call they are searched for
+// addresses of the kernel's. Afterwards the program shows that the kernel still does its work.
 //
 //   fuzzcalls FAMILY SEED COUNT
 //
@@ -82,6 +83,8 @@ static const struct {
 enum { ARENA = 64 };      // pages
 static char *arena;       // its last page is never mapped, the one before it is PROT_NONE
 static char *edge;        // a mapped page before one that is not
+static char *output;      // two pages that no argument's content stands in
+static int noisy;         // randomness may have come into a file or a pipe
 static int maintid;
 static volatile unsigned long done; // calls that came back
 static volatile int stop;
@@ -94,12 +97,43 @@ static uint64_t rnd(void)
 }
 static uint64_t below(uint64_t n) { return rnd() % n; }
 
+// Where the kernel has its direct map, and where its code and heap.
+enum { FILL = 0xa5 };
+static int kernel(uint64_t v)
+{
+	return v - 0xffff800000000000 < 1ULL << 30 || v - 0xffffffff80200000 < 1ULL << 24 ||
+	       (!noisy && v >= 0xffffc00000000000 && v < 0xffffea0000000000);
+}
+
+// mark makes such an address, if the program gives the kernel one, known again when the
+// kernel gives it back.
+static uint64_t mark(uint64_t v)
+{
+	return v >= 0xffff800000000000 && v < 0xffffffffff000000 ? (v & ~0xfff000ULL) | 0x5c5000 : v;
+}
+
+// leaked looks for an address of the kernel's among what was written to output, and fills
+// that anew.
+static uint64_t leaked(void)
+{
+	uint64_t fill, found = 0;
+	memset(&fill, FILL, 8);
+	for (uint64_t *p = (uint64_t *)output; p < (uint64_t *)(output + 8192); p++) {
+		if (*p == fill)
+			continue;
+		if (kernel(*p) && *p != mark(*p))
+			found = *p;
+		*p = fill;
+	}
+	return found;
+}
+
 static const char *const paths[] = {
 	"/tmp/a", "/tmp/b", "/tmp/d", "/tmp/d/x", "/tmp/l", "a", "d/../b", ".", "..", "/", "", "/proc/self/maps", "/proc/self/fd/3", "/proc/self/status", "/proc/self/exe", "/proc/self/task/1/comm",
 	"/dev/null", "/dev/zero", "/dev/full", "/dev/urandom", "/dev/shm/s", "/proc", "/sys/devices/system/cpu", "/etc/passwd", "/tmp/a/b", "/tmp/loop", "/proc/sys/kernel/hostname", "/nonexistent", "user.x", "tmpfs",
 };
 
-static uint64_t wild(void)
+static uint64_t any(void)
 {
 	static const uint64_t list[] = {
 		0, 1, 7, 8, 4095, 4096, 65535, 65536, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x7ffffffff000, 0x7fffffffefff, 0x7ffffffffff8, 0x800000000000, 0xffff7fffffffffff,
@@ -113,10 +147,12 @@ static uint64_t wild(void)
 	default: return list[below(COUNT(list))];
 	}
 }
+static uint64_t wild(void) { return mark(any()); }
 
 static char *pointer(void)
 {
-	switch (below(16)) {
+	switch (below(20)) {
+	case 6: case 7: case 8: case 9: return output + (below(4096) & ~7UL);
 	case 0: return edge + 4096 - below(64);          // runs into an unmapped page
 	case 1: return arena + (ARENA - 2) * 4096UL + below(4096);
 	case 2: return edge + 4096 + below(4096);
@@ -133,7 +169,11 @@ static uint64_t argument(char kind)
 		return wild();
 	switch (kind) {
 	case 'f': return below(10) ? 3 + below(40) : (uint64_t)(below(2) ? -100 : 4095);
-	case 'p': return below(10) ? (uint64_t)paths[below(COUNT(paths))] : (uint64_t)pointer();
+	case 'p': {
+		const char *p = paths[below(COUNT(paths))];
+		noisy |= !strcmp(p, "/dev/urandom");
+		return below(10) ? (uint64_t)p : (uint64_t)pointer();
+	}
 	case 'b': return (uint64_t)pointer();
 	case 'l': return below(4) ? below(8192) : below(40) ? below(64) : wild();
 	case 'i': return below(4) ? below(32) : below(2) ? below(4096) : (uint64_t)(int)rnd();
@@ -141,10 +181,10 @@ static uint64_t argument(char kind)
 	case 's': return below(8) ? 1 + below(64) : wild();
 	case 't': return below(3) ? (uint64_t)(arena + (below(ARENA - 8) * 4096UL)) : (uint64_t)pointer();
 	case 'm': return below(2) ? 0 : (uint64_t)(arena + (ARENA - 5) * 4096UL); // NULL, or an empty mask
-	case 'a': return below(8) ? (uint64_t)(arena + below(ARENA - 8) * 4096UL + (below(8) ? 0 : below(4096))) : 0x7ffffffff000 + (rnd() << 47);
+	case 'a': return below(8) ? (uint64_t)(arena + below(ARENA - 8) * 4096UL + (below(8) ? 0 : below(4096))) : mark(0x7ffffffff000 + (rnd() << 47));
 	case 'z': return below(4) ? below(8) * 4096 : below(8 * 4096);
 	case 'o': return below(3) ? below(1 << 20) : wild();
-	case 'u': return below(2) ? 0 : 0xffff800000000000 + (rnd() >> 20);
+	case 'u': return below(2) ? 0 : mark(0xffff800000000000 + (rnd() >> 20));
 	}
 	return wild();
 }
@@ -172,7 +212,7 @@ static int tame(int nr, uint64_t *a)
 	case 12: if (a[0] && a[0] < 0xffff800000000000) return 0; break;
 	case 28: case 440: if (a[1] > 8 * 4096) return 0; break;
 	case 25: if (a[2] > 1 << 16 && a[2] < 1ULL << 40) return 0; break;
-	case 13: a[1] = below(2) ? 0 : 0xffff800000000000; break;
+	case 13: a[1] = below(2) ? 0 : mark(0xffff800000000000); break;
 	case 14: if (a[0] == 1) a[0] = 0; break;
 	case 29: if (a[1] > 1 << 20 && a[1] < 1ULL << 40) return 0; break;
 	case 30: a[2] &= ~040000UL; a[1] &= ~4095UL; break; // SHM_REMAP
@@ -240,7 +280,7 @@ static void *watch(void *arg)
 	while (!stop) {
 		for (int i = 0; i < 50; i++) {
 			s ^= s << 13, s ^= s >> 7, s ^= s << 17;
-			uint64_t v = s & 3 ? s >> (s & 63) : (uint64_t)(arena + (s >> 20) % ((ARENA - 8) * 4096UL));
+			uint64_t v = s & 3 ? mark(s >> (s & 63)) : (uint64_t)(arena + (s >> 20) % ((ARENA - 8) * 4096UL));
 			// The arena's pages may be gone for a moment: write through the kernel.
 			struct {
 				void *p;
@@ -268,6 +308,7 @@ static void *watch(void *arg)
 // afresh makes the arena, the descriptors and the files again.
 static void afresh(void)
 {
+	noisy = 0;
 	for (int i = 0; i < 64; i++)
 		syscall(SYS_timer_delete, i);
 	struct itimerval off = {{0, 0}, {0, 0}};
@@ -409,6 +450,9 @@ int main(int argc, char **argv)
 	mmap(edge, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	munmap(edge + 4096, 4096);
 	arena = all + (1 << 22);
+	output = all + (1 << 21);
+	CHECK(mmap(output, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == output);
+	memset(output, FILL, 8192);
 	catchall();
 	afresh();
 	pthread_t t;
@@ -442,6 +486,11 @@ int main(int argc, char **argv)
 			syscall(SYS_shmdt, r);
 		if (c->nr == 25 && r != -1 && !((char *)r >= arena && (char *)r < arena + ARENA * 4096UL))
 			munmap((void *)r, a[2]);
+		uint64_t leak = leaked();
+		if (leak && c->nr != 318) { // getrandom
+			printf("FAIL: call %d wrote %lx, an address of the kernel's\n", c->nr, leak);
+			return 1;
+		}
 		uint64_t none = 0;
 		syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, 8);
 	}
