@@ -37,7 +37,7 @@ func TestJIT(t *testing.T) {
 		cmd.Stdout, cmd.Stderr = &out, &errs
 		cmd.Run() // the status is what counts
 		if status := cmd.ProcessState.ExitCode(); status != 121 || out.String() != "case "+c+"\nabout to call\n" ||
-			!strings.HasPrefix(errs.String(), "skerry: ended by policy: a system call (getpid) at 0x") || strings.Count(errs.String(), "\n") != 1+strings.Count(errs.String(), "\nskerry:   #") {
+			!strings.HasPrefix(errs.String(), "skerry: ended by policy: a system call (getpid) at 0x") || strings.Count(errs.String(), "\n") != 2+strings.Count(errs.String(), "\nskerry:   #") || !strings.Contains(errs.String(), "\nskerry: incident report: ") {
 			t.Errorf("%s: status %d, stdout %q, stderr %q", c, status, out.String(), errs.String())
 		}
 	}
