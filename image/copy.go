@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,20 +19,23 @@ const maxEntries = 1 << 20
 
 // Copy is one --file or --dir.
 type Copy struct {
-	Host  string // path on the host
+	Host  string // path on the host; "" for an empty folder
 	Guest string // absolute, clean path in the machine
 	Dir   bool
 }
 
 // ParseCopy reads HOST:GUEST, the value of --file or, with dir, --dir. The guest
 // path is absolute; for a file it may end in a slash, and then the file keeps its
-// name.
+// name. Without HOST, --dir makes an empty folder.
 func ParseCopy(value string, dir bool) (Copy, error) {
 	flag := flagName(dir) + " " + value
-	const want = "it is HOST:GUEST, such as ./site:/srv/site"
+	want, least := "it is HOST:GUEST, such as ./site:/srv/site", 1
+	if dir {
+		want, least = want+", or :GUEST for an empty folder", 0
+	}
 	// The host's path may hold colons; the guest's path begins with a slash.
 	i := strings.LastIndex(value, ":/")
-	if i < 1 {
+	if i < least {
 		return Copy{}, failed(flag, "has no absolute path in the machine", want)
 	}
 	host, guest := value[:i], value[i+1:]
@@ -73,7 +77,7 @@ type adder struct {
 
 // addTo copies what c names into t.
 func (c Copy) addTo(t *erofs.Tree, a adder) error {
-	info, err := os.Stat(c.Host) // a link that the user names is followed
+	info, err := os.Stat(cmp.Or(c.Host, "/")) // a link that the user names is followed; an empty folder is one like any
 	if err != nil {
 		return failed(c.String(), c.Host+": "+cause(err), "")
 	}
@@ -85,6 +89,9 @@ func (c Copy) addTo(t *erofs.Tree, a adder) error {
 	}
 	if !info.IsDir() {
 		return failed(c.String(), c.Host+" is not a directory", "use --file")
+	}
+	if c.Host == "" {
+		return c.addEntry(t, a, "", c.Guest, info)
 	}
 	top, err := filepath.EvalSymlinks(c.Host)
 	if err != nil {

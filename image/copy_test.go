@@ -23,6 +23,12 @@ func TestParseCopy(t *testing.T) {
 			t.Errorf("%q: %+v, %v", in, got, err)
 		}
 	}
+	if got, err := ParseCopy(":/var/empty", true); err != nil || got != (Copy{"", "/var/empty", true}) || got.String() != "--dir :/var/empty" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := ParseCopy(":/etc/x", false); err == nil {
+		t.Errorf("%+v", got)
+	}
 	if got, err := ParseCopy("site:/", true); err != nil || got != (Copy{"site", "/", true}) {
 		t.Errorf("%+v, %v", got, err)
 	}

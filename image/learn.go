@@ -3,6 +3,7 @@ package image
 import (
 	"os"
 	"slices"
+	"strings"
 
 	"skerry/image/erofs"
 	"skerry/image/profile"
@@ -24,6 +25,8 @@ type Learned struct {
 	Withheld []string `json:"withheld"`
 	// Folders were looked into and hold nothing that was used.
 	Folders []string `json:"folders"`
+	// Empty are folders that the program looked for, and of which it used nothing.
+	Empty []string `json:"empty"`
 }
 
 // Learn compares what a program used with had, the root it ran with, and with what
@@ -35,7 +38,7 @@ func (s *BuildSpec) Learn(p *profile.Profile, had *erofs.Tree) (*Learned, error)
 	if err := l.lay(&exact); err != nil {
 		return nil, err
 	}
-	out := &Learned{Files: []string{}, Libs: []string{}, Missed: []string{}, Code: []string{}, Withheld: []string{}, Folders: []string{}}
+	out := &Learned{Files: []string{}, Libs: []string{}, Missed: []string{}, Code: []string{}, Withheld: []string{}, Folders: []string{}, Empty: []string{}}
 	in := func(t *erofs.Tree, name string) bool {
 		k := t.Lookup(t.Resolve(name))
 		return k != erofs.None && k != erofs.Symlink
@@ -64,6 +67,9 @@ func (s *BuildSpec) Learn(p *profile.Profile, had *erofs.Tree) (*Learned, error)
 			if use == profile.Listed && !in(had, name) {
 				out.Folders = append(out.Folders, name)
 			}
+			if use >= profile.Seen && !in(l.t, name) {
+				out.Empty = append(out.Empty, name)
+			}
 		case !info.Mode().IsRegular() || use < profile.Seen:
 		case !in(l.t, name):
 			lib := false
@@ -83,6 +89,11 @@ func (s *BuildSpec) Learn(p *profile.Profile, had *erofs.Tree) (*Learned, error)
 			}
 		}
 	}
+	// Of a folder with something in it that is needed there is no more to say.
+	out.Empty = slices.DeleteFunc(out.Empty, func(dir string) bool {
+		inside := func(name string) bool { return name != dir && strings.HasPrefix(name, dir+"/") }
+		return slices.ContainsFunc(out.Files, inside) || slices.ContainsFunc(out.Libs, inside) || slices.ContainsFunc(out.Empty, inside)
+	})
 	return out, nil
 }
 

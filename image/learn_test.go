@@ -65,6 +65,8 @@ func TestLearn(t *testing.T) {
 	packed := put(t, dir, "packed", []byte("p"), 0o644)
 	other := put(t, dir, "other", []byte("o"), 0o644)
 	folder := filepath.Dir(put(t, dir, "folder/unused", nil, 0o644))
+	seen := filepath.Dir(put(t, dir, "seen/unused", nil, 0o644))
+	outer := filepath.Dir(folder)
 	s := specOf(prog, func(s *BuildSpec) { s.Copies = []Copy{{packed, packed, false}} })
 	ps, err := s.Parts()
 	if err != nil {
@@ -72,7 +74,7 @@ func TestLearn(t *testing.T) {
 	}
 	p := profile.New("/")
 	for name, u := range map[string]profile.Use{
-		prog: profile.Opened, lib: profile.Opened, conf: profile.Opened, packed: profile.Seen, other: profile.Missed, folder: profile.Listed,
+		prog: profile.Opened, lib: profile.Opened, conf: profile.Opened, packed: profile.Seen, other: profile.Missed, folder: profile.Listed, seen: profile.Seen, outer: profile.Seen,
 		dir + "/nowhere": profile.Missed, "/etc/passwd": profile.Opened, "/etc/ld.so.cache": profile.Opened, "/proc/self/maps": profile.Opened, "/etc/resolv.conf": profile.Opened,
 		"/lib/x86_64-linux-gnu/libc.so.6": profile.Opened,
 	} {
@@ -88,6 +90,7 @@ func TestLearn(t *testing.T) {
 	}{
 		{"files", l.Files, []string{conf, packed}}, {"libraries", l.Libs, []string{lib}}, {"missed", l.Missed, []string{conf, lib}},
 		{"code", l.Code, []string{lib}}, {"withheld", l.Withheld, []string{other}}, {"folders", l.Folders, []string{folder}},
+		{"empty", l.Empty, []string{folder, seen}},
 	} {
 		if !slices.Equal(c.got, c.want) {
 			t.Errorf("%s: %q, want %q", c.what, c.got, c.want)
@@ -97,6 +100,9 @@ func TestLearn(t *testing.T) {
 	exact := specOf(prog, func(s *BuildSpec) { s.Exact, s.Libs = true, l.Libs })
 	for _, f := range l.Files {
 		exact.Copies = append(exact.Copies, Copy{f, f, false})
+	}
+	for _, f := range l.Empty {
+		exact.Copies = append(exact.Copies, Copy{"", f, true})
 	}
 	ps, err = exact.Parts()
 	if err != nil {

@@ -82,7 +82,8 @@ func (s *settings) readConfig(cmd *cobra.Command) error {
 			return usage("%s: %s: %v", path, name, err)
 		}
 		for _, v := range values {
-			if pathKeys[name] && v != "-" && !(name == "incident" && v == noIncidents) {
+			noPath := v == "-" || name == "incident" && v == noIncidents || name == "dir" && strings.HasPrefix(v, ":/")
+			if pathKeys[name] && !noPath {
 				if key, file, ok := strings.Cut(v, "="); ok && name == "secret" {
 					v = key + "=" + relativeTo(filepath.Dir(path), file)
 				} else {

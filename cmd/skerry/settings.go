@@ -77,7 +77,7 @@ func (s *settings) imageFlags(f *pflag.FlagSet) {
 	f.VarP(&envValue{&s.env, false}, "env", "e", "environment variable for the program; the name alone passes the one from here")
 	f.Var(&envValue{&s.env, true}, "env-file", "file with a variable on each line")
 	f.Var(&copyValue{&s.copies, false}, "file", "copy a file into the machine; it is read-only there and does not follow changes")
-	f.Var(&copyValue{&s.copies, true}, "dir", "copy a folder into the machine; it is read-only there and does not follow changes")
+	f.Var(&copyValue{&s.copies, true}, "dir", "copy a folder into the machine; it is read-only there and does not follow changes; without HOST it is empty")
 	f.Var(&listValue{&s.libs, "FILE|DIR"}, "lib", "pack a library that the program loads by name, with what it needs; or a folder to look for libraries in")
 	f.Var(&tmpfsValue{&s.tmpfs}, "tmpfs", "a writable folder in memory, which may be as large as said; what the image has there is hidden")
 	f.Var(&overlayValue{&s.overlay}, "overlay", "let the program write anywhere, into a layer in memory over the image; what is written is data and cannot be executed; with a size it takes no more than that (else half of the memory)")

@@ -325,6 +325,11 @@ func learnedConfig(s *settings, l *image.Learned, p *profile.Profile, program st
 		files = append(files, f+":"+f)
 	}
 	lines("file", files)
+	var empty []string
+	for _, dir := range l.Empty {
+		empty = append(empty, ":"+dir)
+	}
+	lines("dir", empty)
 	if len(p.Peers) > 0 {
 		b.WriteString("\n# It contacted " + strings.Join(p.Peers, ", ") + ".\n")
 	}
