@@ -49,6 +49,29 @@ func TestPythonCompiled(t *testing.T) {
 	}
 }
 
+// TestPythonBeside: a script finds the modules beside it without being told of them.
+func TestPythonBeside(t *testing.T) {
+	python := packaged(t, "/usr/bin/python3", "python3")
+	slot(t)
+	dir, err := os.MkdirTemp("/var/tmp", "skerry-beside-") // what is below /tmp is not seen in a machine
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.MkdirAll(filepath.Join(dir, "parts", "inner"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"app.py": "import helper\nfrom parts.inner import thing\nprint(helper.value, thing.text())\n", "helper.py": "import deeper\nvalue = deeper.value\n", "deeper.py": "value = 6\n",
+		"parts/__init__.py": "", "parts/inner/thing.py": "import os\ndef text(): return open(os.path.join(os.path.dirname(__file__), 'data.txt')).read()\n", "parts/inner/data.txt": "seven",
+	} {
+		writeFile(t, filepath.Join(dir, name), text)
+	}
+	if got := onePython(t, python, nil, filepath.Join(dir, "app.py")); got != "6 seven\n" {
+		t.Errorf("%s", tail([]byte(got), 3000))
+	}
+}
+
 // TestPythonVenv runs a script, named by a relative path, in virtual environments, as on
 // Linux: links to the interpreter and a copy of it, with the system's packages and
 // without, by the interpreter's name and by the script's first line.

@@ -15,8 +15,8 @@ var (
 
 // python knows CPython 3: its standard library, found as the interpreter does by the
 // landmark os.py (Python's documentation, "sys.prefix"), but for tests and tools; the
-// packages of a venv that it is called in; and the script that its arguments name.
-// Other modules are the owner's to add.
+// packages of a venv that it is called in; and the script that its arguments name, with
+// the modules beside it that it imports. Other modules are the owner's to add.
 func python(p *Program) *Facts {
 	if !pythonName.MatchString(p.Name()) {
 		return nil
@@ -64,7 +64,7 @@ func (p *Program) pythonFacts(prefix, lib string, v *venv) *Facts {
 	switch {
 	case v == nil:
 		f.Notes = append(f.Notes, Note{Level: Info,
-			Text: "python: modules that are not of the standard library (dist-packages, site-packages) are added with --dir, or with a venv whose bin/python is run; skerry trace finds them"})
+			Text: "python: modules that are neither of the standard library nor beside the script (dist-packages, site-packages) are added with --dir, or with a venv whose bin/python is run; skerry trace finds them"})
 	case p.hides(v.dir):
 		f.Notes = append(f.Notes, Note{Level: Warn,
 			Text: "python: the venv " + v.dir + " is not seen in a machine, which mounts a file system of its own there: make it in another folder"})
@@ -73,7 +73,8 @@ func (p *Program) pythonFacts(prefix, lib string, v *venv) *Facts {
 		f.Argv0 = p.At // by which it finds the venv, and a relative path would not lead there
 		v.add(f, prefix, base, minor)
 	}
-	f.Paths = append(f.Paths, p.script(pythonScript(p.Args))...)
+	script := pythonScript(p.Args)
+	f.Paths = append(append(f.Paths, p.script(script)...), p.beside(script)...)
 	f.Notes = append(f.Notes,
 		Note{Level: Info, Point: "single process", Text: "python: os.fork, subprocess and multiprocessing's processes fail with PermissionError; threads and asyncio work"})
 	return f
