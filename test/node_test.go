@@ -144,13 +144,18 @@ func certificate(t *testing.T) (key, cert string) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: kder})), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
-// tornCode reports whether Java's virtual machine ended by an instruction that nobody
-// wrote. With several CPUs it replaces the first instruction of a method while another
+// tornCode reports whether Java's virtual machine, or Node's WebAssembly, ended by an
+// instruction that nobody wrote. With several CPUs it replaces the first instruction of a method while another
 // CPU runs that. A processor fetches such bytes at once; the emulator reads them one
 // after another as it translates, and then runs old and new ones mixed (seen in four
-// of 30 runs; the bytes of each agree with that).
+// of 30 runs; the bytes of each agree with that). V8 changes the targets of jumps between
+// functions of WebAssembly while they run; then a function in it called the builtin next to
+// the one that was meant (seen in 4 of 19 runs).
 func tornCode(o *harness.Outcome) bool {
 	out := string(o.Stdout)
+	if o.Status == 139 && strings.Contains(out, "\ntimers [") && !strings.Contains(out, "\nwasm [") {
+		return true // use.js, in its part about WebAssembly
+	}
 	return o.Status == 134 && strings.Contains(out, "A fatal error has been detected by the Java Runtime Environment") &&
 		(strings.Contains(out, "SIGILL") || strings.Contains(out, "SIGSEGV"))
 }
