@@ -118,13 +118,13 @@ static void probes(const struct probe *p, int n)
 
 static void files(void)
 {
-	uint64_t root = (uint64_t)"/tmp", file = (uint64_t)"/tmp/outputs", link = (uint64_t)"/tmp/outputs-link", none = (uint64_t)"/tmp/none";
-	int fd = open("/tmp/outputs", O_RDWR | O_CREAT | O_TRUNC, 0644), dir = open("/tmp/outputs-dir", O_RDONLY | O_DIRECTORY);
-	if (dir < 0 && mkdir("/tmp/outputs-dir", 0755) == 0)
-		dir = open("/tmp/outputs-dir", O_RDONLY | O_DIRECTORY);
+	uint64_t root = (uint64_t)"/tmp", file = (uint64_t)"file", link = (uint64_t)"link", none = (uint64_t)"none";
+	int fd = open("file", O_RDWR | O_CREAT | O_TRUNC, 0644), dir = open("dir", O_RDONLY | O_DIRECTORY);
+	if (dir < 0 && mkdir("dir", 0755) == 0)
+		dir = open("dir", O_RDONLY | O_DIRECTORY);
 	CHECK(fd >= 0 && dir >= 0 && write(fd, "abc", 3) == 3);
-	unlink("/tmp/outputs-link");
-	CHECK(symlink("target", "/tmp/outputs-link") == 0 && chdir("/tmp") == 0);
+	unlink("link");
+	CHECK(symlink("target", "link") == 0);
 	const struct probe list[] = {
 		P("stat", stat, 1, file, X),
 		P("stat of a folder", stat, 1, root, X),
@@ -155,7 +155,7 @@ static void files(void)
 	};
 	probes(list, COUNT(list));
 	// A folder with two entries besides . and ..: whole records, of which the tail is nobody's.
-	CHECK(close(open("/tmp/outputs-dir/a", O_CREAT | O_WRONLY, 0600)) == 0 && close(open("/tmp/outputs-dir/long-name", O_CREAT | O_WRONLY, 0600)) == 0);
+	CHECK(close(open("dir/a", O_CREAT | O_WRONLY, 0600)) == 0 && close(open("dir/long-name", O_CREAT | O_WRONLY, 0600)) == 0);
 	for (int k = 0; k < FILLS; k++) {
 		lseek(dir, 0, SEEK_SET);
 		memset(out, fill[k], SIZE);
@@ -171,8 +171,8 @@ static void files(void)
 	say("getdents64: %ld bytes, behind names %d of the kernel's", answer[0], odd);
 	for (long i = answer[0]; i < SIZE; i++)
 		CHECK(got[0][i] == fill[0]);
-	unlink("/tmp/outputs-dir/a"), unlink("/tmp/outputs-dir/long-name"), rmdir("/tmp/outputs-dir");
-	unlink("/tmp/outputs"), unlink("/tmp/outputs-link");
+	unlink("dir/a"), unlink("dir/long-name"), rmdir("dir");
+	unlink("file"), unlink("link");
 }
 
 static void machine(void)
@@ -257,7 +257,7 @@ static void signals_(void)
 static void network(void)
 {
 	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "/tmp/outputs-socket"};
+	struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "socket"};
 	socklen_t n = sizeof any;
 	int l = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0), u = socket(AF_UNIX, SOCK_DGRAM, 0), six = socket(AF_INET6, SOCK_DGRAM, 0);
 	CHECK(bind(l, (void *)&any, n) == 0 && listen(l, 5) == 0 && getsockname(l, (void *)&any, &n) == 0 && connect(c, (void *)&any, n) == 0);
@@ -336,7 +336,7 @@ static void events(void)
 	int e = epoll_create1(0), ev = eventfd(3, 0), in = inotify_init1(IN_NONBLOCK);
 	struct epoll_event w = {EPOLLIN, {.u64 = 0x1122334455667788}};
 	CHECK(epoll_ctl(e, EPOLL_CTL_ADD, ev, &w) == 0);
-	CHECK(inotify_add_watch(in, "/tmp", IN_CREATE) > 0);
+	CHECK(inotify_add_watch(in, ".", IN_CREATE) > 0);
 	const struct probe list[] = {
 		P("epoll_wait", epoll_wait, 1, e, X, 4, 0),
 		P("read of an inotify, nothing there", read, 1, in, X, SIZE),
@@ -354,7 +354,7 @@ static void events(void)
 	}
 	report("poll");
 	for (int k = 0; k < FILLS; k++) {
-		CHECK(close(open("/tmp/outputs-new", O_CREAT | O_WRONLY, 0600)) == 0 && unlink("/tmp/outputs-new") == 0);
+		CHECK(close(open("new", O_CREAT | O_WRONLY, 0600)) == 0 && unlink("new") == 0);
 		memset(out, fill[k], SIZE);
 		answer[k] = read(in, out, SIZE);
 		memcpy(got[k], out, SIZE);
@@ -378,5 +378,9 @@ int main(int argc, char **argv)
 	static const struct t_case cases[] = {{"files", files}, {"machine", machine}, {"clocks", clocks}, {"signals", signals_}, {"network", network}, {"events", events}};
 	out = mmap(NULL, SIZE + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(out != MAP_FAILED && pipe(fds) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, fds + 2) == 0);
-	return t_main(argc, argv, cases, COUNT(cases));
+	char dir[] = "/tmp/outputs-XXXXXX"; // others run at the same time
+	CHECK(mkdtemp(dir) && chdir(dir) == 0);
+	int status = t_main(argc, argv, cases, COUNT(cases));
+	rmdir(dir);
+	return status;
 }

@@ -82,7 +82,7 @@ func TestIdleConnections(t *testing.T) {
 	}
 	before := len(accepted)
 	for i := 0; len(accepted) < before+50; i++ {
-		if i == 2500 { // requests are repeated after 1, 3, 7 and 15 s
+		if i == 5000 { // requests are repeated after 1, 3, 7, 15 and 31 s
 			t.Fatal(len(accepted)-before, "more were let in")
 		}
 		time.Sleep(10 * time.Millisecond)
