@@ -183,12 +183,5 @@ func AppendEvent(p []byte, json string) []byte { return appendString(p, json, ma
 
 // ParseEvents reads an Events payload, the oldest first.
 func ParseEvents(p []byte) (list []string, err error) {
-	for len(p) > 0 {
-		s, rest, ok := takeString(p, maxEventText)
-		if !ok || s == "" {
-			return nil, errPayload
-		}
-		list, p = append(list, s), rest
-	}
-	return list, nil
+	return parseStrings(p, maxEventText, func(s string) bool { return s != "" })
 }

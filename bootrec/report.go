@@ -48,9 +48,14 @@ func AppendMissed(p []byte, path string) []byte { return appendString(p, path, M
 
 // ParseMissed reads a Missed payload: absolute paths, the oldest first.
 func ParseMissed(p []byte) (list []string, err error) {
+	return parseStrings(p, MaxMissedPath, func(s string) bool { return s != "" && s[0] == '/' })
+}
+
+// parseStrings reads what appendString wrote, one after the other.
+func parseStrings(p []byte, max int, valid func(string) bool) (list []string, err error) {
 	for len(p) > 0 {
-		s, rest, ok := takeString(p, MaxMissedPath)
-		if !ok || s == "" || s[0] != '/' {
+		s, rest, ok := takeString(p, max)
+		if !ok || !valid(s) {
 			return nil, errPayload
 		}
 		list, p = append(list, s), rest

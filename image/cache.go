@@ -30,18 +30,28 @@ type Cache struct {
 	Limit int64 // bytes
 }
 
-// DefaultCache is the user's cache, $XDG_CACHE_HOME/skerry (XDG Base Directory
-// Specification: a relative path is ignored, the default is ~/.cache).
+// DefaultCache is the user's cache, $XDG_CACHE_HOME/skerry, by default in ~/.cache.
 func DefaultCache() (*Cache, error) {
-	dir := os.Getenv("XDG_CACHE_HOME")
+	dir, why := UserDir("XDG_CACHE_HOME", ".cache")
+	if why != "" {
+		return nil, failed("cache", why, "set one of them")
+	}
+	return &Cache{dir, CacheLimit}, nil
+}
+
+// UserDir is our folder in one of the user's that a variable names (XDG Base Directory
+// Specification: a relative path is ignored), by default a folder in HOME; or why there is
+// none.
+func UserDir(variable, inHome string) (dir, why string) {
+	dir = os.Getenv(variable)
 	if !filepath.IsAbs(dir) {
 		home := os.Getenv("HOME")
 		if !filepath.IsAbs(home) {
-			return nil, failed("cache", "neither XDG_CACHE_HOME nor HOME is an absolute path", "set one of them")
+			return "", "neither " + variable + " nor HOME is an absolute path"
 		}
-		dir = filepath.Join(home, ".cache")
+		dir = filepath.Join(home, inHome)
 	}
-	return &Cache{filepath.Join(dir, "skerry"), CacheLimit}, nil
+	return filepath.Join(dir, "skerry"), ""
 }
 
 // Images is the folder of the images. It is made if it is not there.

@@ -21,18 +21,14 @@ const noIncidents = "none"
 // maxIncidents is how many reports the user's folder keeps; --incident's are all kept.
 const maxIncidents = 100
 
-// incidentDir is the user's folder of reports, $XDG_STATE_HOME/skerry/incidents (XDG Base
-// Directory Specification: a relative path is ignored, the default is ~/.local/state).
+// incidentDir is the user's folder of reports, $XDG_STATE_HOME/skerry/incidents, by default
+// in ~/.local/state.
 func incidentDir() (string, error) {
-	dir := os.Getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(dir) {
-		home := os.Getenv("HOME")
-		if !filepath.IsAbs(home) {
-			return "", errors.New("neither XDG_STATE_HOME nor HOME is an absolute path (--incident DIR names a folder)")
-		}
-		dir = filepath.Join(home, ".local", "state")
+	dir, why := image.UserDir("XDG_STATE_HOME", ".local/state")
+	if why != "" {
+		return "", errors.New(why + " (--incident DIR names a folder)")
 	}
-	return filepath.Join(dir, "skerry", "incidents"), nil
+	return filepath.Join(dir, "incidents"), nil
 }
 
 // checkIncidents makes the folder of --incident, before anything runs: later it would be
@@ -44,11 +40,10 @@ func checkIncidents(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return usage("--incident %s: %v", dir, bare(err))
 	}
-	f, err := os.CreateTemp(dir, ".incident-")
-	if err != nil {
+	if err := tryFile(dir); err != nil {
 		return usage("--incident %s: cannot be written to: %v", dir, bare(err))
 	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	return nil
 }
 
 // writeIncident writes the report of a machine that a policy ended, if r has one, and says

@@ -68,16 +68,12 @@ func readPolicy(file string) (*image.Policy, error) {
 		return nil, usage("%s: %v", name, err)
 	}
 	p := &image.Policy{}
-	if level, ok := keys["level"]; ok {
-		text, _ := level.(string)
-		if err := (&levelValue{&p}).Set(text); err != nil {
-			return nil, usage("%s: level is neither default nor strict", name)
-		}
-	}
-	if seal, ok := keys["seal"]; ok {
-		text, _ := seal.(string)
-		if err := (&sealValue{&p}).Set(text); err != nil {
-			return nil, usage("%s: seal is neither default nor all", name)
+	for _, w := range policyWords(&p) {
+		if word, ok := keys[w.name]; ok {
+			text, _ := word.(string)
+			if err := w.Set(text); err != nil {
+				return nil, usage("%s: %s is neither %s nor %s", name, w.name, w.words[0], w.words[1])
+			}
 		}
 	}
 	verdicts, _ := keys["verdict"].([]any)

@@ -82,9 +82,10 @@ func (s *settings) imageFlags(f *pflag.FlagSet) {
 	f.Var(&tmpfsValue{&s.tmpfs}, "tmpfs", "a writable folder in memory, which may be as large as said; what the image has there is hidden")
 	f.Var(&overlayValue{&s.overlay}, "overlay", "let the program write anywhere, into a layer in memory over the image; what is written is data and cannot be executed; with a size it takes no more than that (else half of the memory)")
 	f.Lookup("overlay").NoOptDefVal = image.OverlayHalf
-	f.Var(&levelValue{&s.policy}, "level", "what happens when the program tries what the model rules out: default refuses, strict ends the machine if it tries to start another program")
+	level, seal := policyWords(&s.policy)[0], policyWords(&s.policy)[1]
+	f.Var(level, level.name, "what happens when the program tries what the model rules out: default refuses, strict ends the machine if it tries to start another program")
 	f.Var(&verdictValue{&s.policy}, "verdict", "the same for one rule: RULE=deny or RULE=kill; rules are process, identity, memory, surface and egress")
-	f.Var(&sealValue{&s.policy}, "seal", "what can be neither changed nor unmapped: all seals shared libraries, too, so that dlclose does not unmap them (default the program and its loader)")
+	f.Var(seal, seal.name, "what can be neither changed nor unmapped: all seals shared libraries, too, so that dlclose does not unmap them (default the program and its loader)")
 	f.Var(&policyValue{&s.policy}, "policy", "read level, verdicts and seal from a file, which has them as [policy] of skerry.toml has; for an image, all of these may only tighten")
 	f.Var(&allowValue{&s.allow}, "allow", "let a shell or an interpreter be in the image, at a PATH in the machine, as shell:PATH; nothing can start it, and the image records it")
 	f.BoolVar(&s.exact, "exact", false, "pack the program, the libraries that it is linked with and what is named, and no files that are merely known to be read")

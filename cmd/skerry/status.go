@@ -27,16 +27,24 @@ func openStatus(path string) (*statusFile, error) {
 	if err == nil && !info.Mode().IsRegular() {
 		return &statusFile{path}, nil // a pipe or a device: written, not replaced
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".status-")
-	if err != nil {
+	if err := tryFile(filepath.Dir(path)); err != nil {
 		return nil, usage("--status-file %s: cannot be written: %v", path, bare(err))
 	}
-	f.Close()
-	os.Remove(f.Name())
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, usage("--status-file %s: cannot be replaced: %v", path, bare(err))
 	}
 	return &statusFile{path}, nil
+}
+
+// tryFile tells whether a file can be made in a folder.
+func tryFile(dir string) error {
+	f, err := os.CreateTemp(dir, ".skerry-")
+	if err != nil {
+		return err
+	}
+	f.Close()
+	os.Remove(f.Name())
+	return nil
 }
 
 // write writes r.

@@ -262,11 +262,12 @@ func learnedConfig(s *settings, l *image.Learned, p *profile.Profile, program st
 	if s.workdir != "" {
 		fmt.Fprintf(&b, "workdir = %s\n", quoted(s.workdir))
 	}
-	if p := s.policy; p != nil && p.Level != "" {
-		fmt.Fprintf(&b, "level = %s\n", quoted(p.Level))
-	}
-	if p := s.policy; p != nil && p.Seal != "" {
-		fmt.Fprintf(&b, "seal = %s\n", quoted(p.Seal))
+	if s.policy != nil {
+		for _, w := range policyWords(&s.policy) {
+			if word := *w.field(s.policy); word != "" {
+				fmt.Fprintf(&b, "%s = %s\n", w.name, quoted(word))
+			}
+		}
 	}
 	if o := s.overlay; o != nil {
 		value := "true"

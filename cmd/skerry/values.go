@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -341,31 +342,30 @@ func policyOf(p **image.Policy) *image.Policy {
 	return *p
 }
 
-// levelValue is --level.
-type levelValue struct{ policy **image.Policy }
-
-func (l *levelValue) Type() string   { return image.LevelDefault + "|" + image.LevelStrict }
-func (l *levelValue) String() string { return "" }
-
-func (l *levelValue) Set(s string) error {
-	if s != image.LevelDefault && s != image.LevelStrict {
-		return usage("--level %s: is neither %s nor %s", s, image.LevelDefault, image.LevelStrict)
-	}
-	policyOf(l.policy).Level = s
-	return nil
+// policyWord is a part of a policy that is one of two words: --level or --seal.
+type policyWord struct {
+	policy **image.Policy
+	name   string
+	words  [2]string // the default, and the stricter one
+	field  func(p *image.Policy) *string
 }
 
-// sealValue is --seal.
-type sealValue struct{ policy **image.Policy }
-
-func (v *sealValue) Type() string   { return image.SealDefault + "|" + image.SealAll }
-func (v *sealValue) String() string { return "" }
-
-func (v *sealValue) Set(s string) error {
-	if s != image.SealDefault && s != image.SealAll {
-		return usage("--seal %s: is neither %s nor %s", s, image.SealDefault, image.SealAll)
+// policyWords are those of a policy.
+func policyWords(p **image.Policy) []*policyWord {
+	return []*policyWord{
+		{p, "level", [2]string{image.LevelDefault, image.LevelStrict}, func(p *image.Policy) *string { return &p.Level }},
+		{p, "seal", [2]string{image.SealDefault, image.SealAll}, func(p *image.Policy) *string { return &p.Seal }},
 	}
-	policyOf(v.policy).Seal = s
+}
+
+func (w *policyWord) Type() string   { return w.words[0] + "|" + w.words[1] }
+func (w *policyWord) String() string { return "" }
+
+func (w *policyWord) Set(s string) error {
+	if !slices.Contains(w.words[:], s) {
+		return usage("--%s %s: is neither %s nor %s", w.name, s, w.words[0], w.words[1])
+	}
+	*w.field(policyOf(w.policy)) = s
 	return nil
 }
 
@@ -400,11 +400,10 @@ func (p *policyValue) Set(file string) error {
 		return err
 	}
 	mine := policyOf(p.policy)
-	if mine.Level != "" {
-		read.Level = mine.Level
-	}
-	if mine.Seal != "" {
-		read.Seal = mine.Seal
+	for _, w := range policyWords(p.policy) {
+		if said := *w.field(mine); said != "" {
+			*w.field(read) = said
+		}
 	}
 	if read.Verdicts == nil {
 		read.Verdicts = mine.Verdicts

@@ -59,7 +59,7 @@ func threads(s *task.Status) []byte {
 	who, calls := &payload{kind: bootrec.KindThreads}, &payload{kind: bootrec.KindCalls}
 	for i := range list {
 		t := list[i].T
-		who.p = bootrec.AppendThread(who.p, &bootrec.Thread{ID: int(t.TID), Asleep: list[i].Waits, Name: t.Comm()})
+		who.p = bootrec.AppendThread(who.p, &bootrec.Thread{ID: int(t.TID), Asleep: list[i].Asleep, Name: t.Comm()})
 		n := otherCalls
 		if i == 0 {
 			n = task.History

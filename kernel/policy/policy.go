@@ -213,8 +213,9 @@ func Missing(t *task.Thread, p Point, what string, e abi.Errno, violation bool) 
 	}
 }
 
-// Mapping is mm's hook for what its rules refused. Runtimes try again, and libraries probe: the user is told
-// of the first attempt at executable memory, and of the first at a file.
+// Mapping is mm's hook for what its rules refused. Runtimes try again, and libraries
+// probe: the user is told of the first attempt at executable memory, and of the first at
+// a file.
 func Mapping(d mm.Denial) {
 	what := d.Call + " of " + strconv.FormatUint(uint64(d.Len), 10) + " bytes at 0x" + strconv.FormatUint(uint64(d.Addr), 16)
 	if d.Name != "" {

@@ -92,8 +92,8 @@ type Status struct {
 
 // Sight is a thread at the moment when the program was ended.
 type Sight struct {
-	T     *Thread
-	Waits bool // it did not run
+	T      *Thread
+	Asleep bool // it did not run
 }
 
 // Limits are soft and hard limits by RLIMIT_ number.
