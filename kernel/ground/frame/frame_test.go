@@ -2,6 +2,8 @@ package frame
 
 import (
 	"math/rand"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"testing"
 )
@@ -110,8 +112,14 @@ func TestOwnerAndRefs(t *testing.T) {
 
 func TestConcurrent(t *testing.T) {
 	InitHost(4096)
+	// On a host the runtime may stop who holds a spin lock, which it cannot do in the
+	// kernel: who waits must not keep its processor from it, and the collector must not
+	// wait for who waits.
+	const goroutines = 4
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(goroutines + 1))
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	var wg sync.WaitGroup
-	for g := 0; g < 4; g++ {
+	for g := 0; g < goroutines; g++ {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
