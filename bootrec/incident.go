@@ -23,7 +23,8 @@ type Thread struct {
 	Name   string
 }
 
-// AppendThread appends an entry of a Threads payload. The first is the one that is told of.
+// AppendThread appends an entry of a Threads payload. The first is the one that is told of,
+// if it is known (the report has it in a Crash, too).
 func AppendThread(p []byte, t *Thread) []byte {
 	p = le.AppendUint32(p, uint32(t.ID))
 	asleep := byte(0)

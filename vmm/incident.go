@@ -131,10 +131,7 @@ func (m *machine) incident(r *Result, f *failure, mem *unwind.Memory, c *Crash) 
 	}
 	at := placesOf(mem, f.calls)
 	others := map[int]*OtherThread{}
-	for n, t := range f.threads {
-		if n == 0 && c == nil {
-			i.Thread, i.Name = t.ID, printable(t.Name)
-		}
+	for _, t := range f.threads {
 		if t.ID != i.Thread {
 			others[t.ID] = &OtherThread{ID: t.ID, Name: printable(t.Name), Running: !t.Asleep, Calls: []PastCall{}}
 		}
@@ -302,6 +299,8 @@ func (i *Incident) Page() string {
 	line("kernel    sha256 %s", i.Kernel)
 	if i.Thread != 0 {
 		line("thread    %d %s", i.Thread, i.Name)
+	} else {
+		line("thread    it is not known which")
 	}
 	if i.Mapping != "" {
 		line("mapping   %s", i.Mapping)
@@ -341,10 +340,14 @@ func (i *Incident) Page() string {
 			line("%s%s(%s, ...)%s at %s", indent, c.Call, strings.Join(c.Args, ", "), failed, c.At)
 		}
 	}
-	line("\nits last calls (%d of %d, the newest last)", min(len(i.Calls), pageCalls), len(i.Calls))
-	calls(i.Calls, pageCalls, "  ")
+	others := "threads"
+	if i.Thread != 0 {
+		line("\nits last calls (%d of %d, the newest last)", min(len(i.Calls), pageCalls), len(i.Calls))
+		calls(i.Calls, pageCalls, "  ")
+		others = "other threads"
+	}
 	if len(i.Others) > 0 {
-		line("\nother threads (%d of %d)", min(len(i.Others), pageThreads), len(i.Others))
+		line("\n%s (%d of %d)", others, min(len(i.Others), pageThreads), len(i.Others))
 		for _, t := range i.Others[:min(len(i.Others), pageThreads)] {
 			state := "not running"
 			if t.Running {

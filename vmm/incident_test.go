@@ -84,8 +84,10 @@ func TestIncident(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 	// Without the thread, and without anything but that it ended.
-	if r := newSession(t, "hello", control(b), "reason:4").run(t); r.Incident == nil || r.Incident.Thread != 3 || len(r.Incident.Calls) != 101 || r.Incident.Stack != nil {
+	if r := newSession(t, "hello", control(b), "reason:4").run(t); r.Incident == nil || r.Incident.Thread != 0 || len(r.Incident.Others) != 2 || len(r.Incident.Others[0].Calls) != 101 || len(r.Incident.Calls) != 0 {
 		t.Errorf("%+v", r.Incident)
+	} else if page := r.Incident.Page(); !strings.Contains(page, "thread    it is not known which\n") || !strings.Contains(page, "\nthreads (2 of 2)\n") || strings.Contains(page, "its last calls") {
+		t.Error(page)
 	}
 	if r := newSession(t, "hello", "reason:4").run(t); r.Incident != nil || r.Status != StatusPolicy {
 		t.Errorf("%+v", r)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"syscall"
 
 	"skerry/image"
@@ -56,7 +57,16 @@ func (a *app) openAudit(p *prepared, path string) (done func(r *vmm.Result), err
 	if err != nil {
 		return nil, fail(bare(err))
 	}
-	p.config.Audit = rec.Event
+	var once sync.Once
+	broken := func(err error) { // a machine may run for long: it is told when it happens
+		if err != nil {
+			once.Do(func() { a.say(fmt.Sprintf("--audit %s: the record is not whole: %v", path, bare(err))) })
+		}
+	}
+	p.config.Audit = func(b []byte) {
+		rec.Event(b)
+		broken(rec.Err())
+	}
 	return func(r *vmm.Result) {
 		ended, status := "not started", vmm.StatusFailed
 		if r != nil {
@@ -66,9 +76,7 @@ func (a *app) openAudit(p *prepared, path string) (done func(r *vmm.Result), err
 		if file != nil {
 			err = errors.Join(err, file.Close())
 		}
-		if err != nil {
-			a.say(fmt.Sprintf("--audit %s: the record is not whole: %v", path, bare(err)))
-		}
+		broken(err)
 	}, nil
 }
 

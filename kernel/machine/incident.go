@@ -46,8 +46,8 @@ func (m *Machine) incident(s *task.Status) (frames []byte) {
 	}
 }
 
-// threads tells of the threads, first of the one that violated the policy, and of their
-// calls.
+// threads tells of the threads, first of the one that violated the policy, if it is known,
+// and of their calls.
 func threads(s *task.Status) []byte {
 	list := s.Threads
 	for i := range list {
@@ -61,7 +61,7 @@ func threads(s *task.Status) []byte {
 		t := list[i].T
 		who.p = bootrec.AppendThread(who.p, &bootrec.Thread{ID: int(t.TID), Asleep: list[i].Asleep, Name: t.Comm()})
 		n := otherCalls
-		if i == 0 {
+		if t == s.Thread {
 			n = task.History
 		}
 		for _, c := range t.Past(n) {
