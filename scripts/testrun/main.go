@@ -52,6 +52,7 @@ var long = []struct{ page, name, test string }{
 	{"sqlite", "SQLite's own tests in machines", "TestSQLiteSuite"},
 	{"stress", "stress-ng in machines", "TestStress"},
 	{"soak", "soak", "TestSoak"},
+	{"kvm", "machines under an emulated KVM", "TestKVM"},
 }
 
 func groups(all bool, fuzz string) ([]group, error) {
