@@ -66,6 +66,7 @@ func (c Copy) String() string { return flagName(c.Dir) + " " + c.Host + ":" + c.
 type adder struct {
 	program string // path of the program, which nothing may replace
 	file    string // the program's file on the host, "" if it is not known
+	clock   clock
 	// check, if there is one, may refuse a path.
 	check func(path string, dir bool) error
 	// allow is what --allow said.
@@ -168,7 +169,7 @@ func (c Copy) addEntry(t *erofs.Tree, a adder, host, guest string, info fs.FileI
 		if hasCapabilities(host) {
 			return refuse(host+" has file capabilities, and a machine has no others to give", "setcap -r "+host)
 		}
-		err = t.File(guest, hostSource(host, info.Size()), executable)
+		err = t.File(guest, a.clock.source(host, info, executable), executable)
 	}
 	if errors.Is(err, erofs.ErrExist) {
 		return refuse(err.Error(), "each path may be given once")

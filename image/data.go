@@ -24,8 +24,12 @@ func (im *Image) Data(copies []Copy, folders []string, dir string) (*DataFile, e
 	if err != nil {
 		return nil, err
 	}
+	clock, err := sourceDate()
+	if err != nil {
+		return nil, err
+	}
 	t := erofs.New()
-	a := adder{program: im.Manifest.Program, allow: im.Manifest.Allow, check: func(p string, isDir bool) error {
+	a := adder{program: im.Manifest.Program, clock: clock, allow: im.Manifest.Allow, check: func(p string, isDir bool) error {
 		for i := 1; i < len(p); i++ {
 			if p[i] != '/' {
 				continue

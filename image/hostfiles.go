@@ -125,7 +125,7 @@ func (h *hostFiles) add(top string, named bool) error {
 		case !m.IsRegular() || !named && m.Perm()&0o004 == 0:
 			return nil
 		default:
-			err = h.t.File(p, hostSource(p, info.Size()), false)
+			err = h.t.File(p, anyTime.source(p, info, false), false)
 		}
 		if errors.Is(err, erofs.ErrExist) {
 			return nil

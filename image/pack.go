@@ -36,6 +36,7 @@ var errHidden = errors.New("lies where the machine mounts a file system of its o
 // that the user gives come before those that are found.
 type packer struct {
 	t       *erofs.Tree
+	clock   clock
 	packed  []Packed
 	counted int64 // bytes of everything in packed
 }
@@ -48,24 +49,6 @@ type Packed struct {
 	Files int    `json:"files"`
 	Why   string `json:"why"`
 }
-
-// hostSource is a file of the host as an image holds it, where files have no times:
-// as it is, but for modules that Python would take for stale because of that.
-func hostSource(file string, bytes int64) erofs.Source {
-	if p := known.TimedPyc(file); p != nil {
-		return timedPyc{p, bytes}
-	}
-	return erofs.HostFile{Path: file, Bytes: bytes}
-}
-
-// timedPyc is such a module, whose new header is as long as the old one.
-type timedPyc struct {
-	*known.Pyc
-	bytes int64
-}
-
-// Size is the size when the tree was made.
-func (t timedPyc) Size() int64 { return t.bytes }
 
 // record notes what was packed since the last record.
 func (p *packer) record(what Packed) {
@@ -150,7 +133,7 @@ func (p *packer) host(file string, executable bool) (guest string, err error) {
 		case len(rest) > 0:
 			return "", fmt.Errorf("%s is not a directory", next)
 		default:
-			return next, p.t.File(next, hostSource(next, info.Size()), executable)
+			return next, p.t.File(next, p.clock.source(next, info, executable), executable)
 		}
 	}
 	return cur, nil
@@ -263,7 +246,7 @@ func (p *packer) place(what known.Path, found *[]module) error {
 		if code {
 			*found = append(*found, module{host, o})
 		}
-		return p.t.File(guest, hostSource(host, info.Size()), code)
+		return p.t.File(guest, p.clock.source(host, info, code), code)
 	})
 }
 
@@ -323,7 +306,7 @@ func (p *packer) pack(c *dynlink.Closure, name string) error {
 			if err != nil {
 				return cannotRun(name, real+": "+cause(err), "")
 			}
-			if err := p.t.File(guest, erofs.HostFile{Path: real, Bytes: info.Size()}, true); err != nil {
+			if err := p.t.File(guest, p.clock.source(real, info, true), true); err != nil {
 				return cannotRun(name, l.Path+" cannot be packed: "+err.Error(), "")
 			}
 		default:

@@ -13,6 +13,8 @@ import (
 
 	"skerry/image/erofs"
 	"skerry/image/known"
+
+	goerofs "github.com/erofs/go-erofs"
 )
 
 // cc compiles a C text in dir.
@@ -261,32 +263,76 @@ func TestTreeOfOneLibrary(t *testing.T) {
 	}
 }
 
-// TestPycOfCopies: a compiled module keeps its source when the image takes its time
-// away, among files that a user gives, too; all else is packed as it is.
-func TestPycOfCopies(t *testing.T) {
+// TestTimes: data keep their times, in whole seconds, but for what is younger than
+// SOURCE_DATE_EPOCH; a compiled module keeps its source then. Code has no time.
+func TestTimes(t *testing.T) {
 	dir := visibleDir(t)
-	put(t, dir, "app/mod.py", []byte("x = 1\n"), 0o644)
-	at := time.Unix(1234567890, 0)
-	if err := os.Chtimes(filepath.Join(dir, "app/mod.py"), at, at); err != nil {
-		t.Fatal(err)
+	set := func(path string, sec int64) string {
+		t.Helper()
+		at := time.Unix(sec, 999999999)
+		if err := os.Chtimes(filepath.Join(dir, path), at, at); err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Join(dir, path)
 	}
 	head := []byte("\xa7\r\r\n\x00\x00\x00\x00\xd2\x02\x96\x49\x06\x00\x00\x00code")
-	put(t, dir, "app/__pycache__/mod.cpython-311.pyc", head, 0o644)
-	stale := put(t, dir, "app/__pycache__/gone.cpython-311.pyc", head, 0o644)
-	p, err := specOf(put(t, dir, "prog", elfFile(nil), 0o755), func(s *BuildSpec) {
-		s.Copies = []Copy{{filepath.Join(dir, "app"), "/app", true}, {stale, "/one.pyc", false}}
-	}).Parts()
-	if err != nil {
-		t.Fatal(err)
+	for name, text := range map[string][]byte{"app/mod.py": []byte("x = 1\n"), "app/__pycache__/mod.cpython-311.pyc": head, "app/old": nil, "app/young": []byte("y"), "app/before": []byte("b")} {
+		put(t, dir, name, text, 0o644)
 	}
-	root := unpacked(t, p)
-	for path, want := range map[string]string{
-		"app/mod.py": "x = 1\n", "app/__pycache__/gone.cpython-311.pyc": string(head), "one.pyc": string(head),
-		// _imp.source_hash of Python 3.11
-		"app/__pycache__/mod.cpython-311.pyc": "\xa7\r\r\n\x03\x00\x00\x00\x4c\x03\x72\xaa\x93\xf7\x52\x52code",
+	stale := put(t, dir, "app/__pycache__/gone.cpython-311.pyc", head, 0o644)
+	lib := cc(t, dir, "app/lib.so", libText, "-shared", "-fPIC")
+	set("app/mod.py", 1234567890)
+	set("app/__pycache__/mod.cpython-311.pyc", 1234567891)
+	set("app/old", 1000000000)
+	set("app/young", 1600000000)
+	set("app/before", -5)
+	for _, path := range []string{stale, lib} {
+		set(strings.TrimPrefix(path, dir), 1600000000)
+	}
+	prog := put(t, dir, "prog", elfFile(nil), 0o755)
+	spec := specOf(prog, func(s *BuildSpec) { s.Copies = []Copy{{filepath.Join(dir, "app"), "/app", true}} })
+	for _, c := range []struct {
+		epoch                 string
+		mod, pyc, old, latest int64
+		head                  string
+	}{
+		{"", 1234567890, 1234567891, 1000000000, 1600000000, string(head)},
+		{"1234567890", 1234567890, 1234567890, 1000000000, 1234567890, string(head)},
+		{"1200000000", 1200000000, 1200000000, 1000000000, 1200000000, "\xa7\r\r\n\x00\x00\x00\x00\x00\x8c\x86\x47\x06\x00\x00\x00code"},
+		{"0", 0, 0, 0, 0, "\xa7\r\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x06\x00\x00\x00code"},
 	} {
-		if b, err := os.ReadFile(filepath.Join(root, path)); err != nil || string(b) != want {
-			t.Errorf("%s: %q, %v, expected %q", path, b, err, want)
+		t.Setenv("SOURCE_DATE_EPOCH", c.epoch)
+		p, err := spec.Parts()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if _, err := p.Root.WriteTo(&b); err != nil {
+			t.Fatal(err)
+		}
+		fsys, err := goerofs.Open(bytes.NewReader(b.Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path, want := range map[string]int64{
+			"app/mod.py": c.mod, "app/__pycache__/mod.cpython-311.pyc": c.pyc, "app/__pycache__/gone.cpython-311.pyc": c.latest, "app/old": c.old, "app/young": c.latest,
+			"app/before": 0, "app/lib.so": erofs.Time, "etc/passwd": erofs.Time, strings.TrimPrefix(prog, "/"): erofs.Time,
+		} {
+			info, err := fs.Stat(fsys, path)
+			if err != nil || !info.ModTime().Equal(time.Unix(want, 0)) {
+				t.Errorf("SOURCE_DATE_EPOCH=%s: %s: %v, %v, expected %v", c.epoch, path, info, err, time.Unix(want, 0).UTC())
+			}
+		}
+		for path, want := range map[string]string{"app/__pycache__/mod.cpython-311.pyc": c.head, "app/__pycache__/gone.cpython-311.pyc": string(head)} {
+			if got, err := fs.ReadFile(fsys, path); err != nil || string(got) != want {
+				t.Errorf("SOURCE_DATE_EPOCH=%s: %s: %q, %v, expected %q", c.epoch, path, got, err, want)
+			}
+		}
+	}
+	for _, epoch := range []string{"yesterday", "-1", "1.5", "99999999999999999999"} {
+		t.Setenv("SOURCE_DATE_EPOCH", epoch)
+		if _, err := spec.Parts(); err == nil || !strings.Contains(err.Error(), "SOURCE_DATE_EPOCH="+epoch+": is not a number of seconds") {
+			t.Errorf("SOURCE_DATE_EPOCH=%s: %v", epoch, err)
 		}
 	}
 }

@@ -120,6 +120,9 @@ func (l *layout) lay(s *BuildSpec) error {
 		return err
 	}
 	m.Cwd, m.Tmpfs = cwd, s.Tmpfs
+	if l.clock, err = sourceDate(); err != nil {
+		return err
+	}
 	for _, d := range emptyDirs {
 		if err := l.t.Mkdir(d); err != nil {
 			return err
@@ -147,7 +150,7 @@ func (l *layout) lay(s *BuildSpec) error {
 	}
 	m.Args = append(m.Args, s.Args...)
 	m.Allow, m.Policy = allowed(s.Allow), s.Policy
-	a := adder{program: m.Program, file: program, found: &l.found, allow: s.Allow}
+	a := adder{program: m.Program, file: program, clock: l.clock, found: &l.found, allow: s.Allow}
 	for _, c := range s.Copies {
 		before := l.t.Count()
 		if err := c.addTo(l.t, a); err != nil {
@@ -207,7 +210,7 @@ func (l *layout) program(s *BuildSpec, file, guest string) (string, error) {
 	if err != nil {
 		return "", cannotRun(l.name, cause(err), "")
 	}
-	if err := l.t.File(guest, erofs.HostFile{Path: real, Bytes: info.Size()}, true); err != nil {
+	if err := l.t.File(guest, l.clock.source(real, info, true), true); err != nil {
 		return "", cannotRun(l.name, "cannot be packed at "+guest+": "+err.Error(), "")
 	}
 	l.recordFile(guest, real, "the program")
@@ -231,7 +234,7 @@ func (l *layout) script(s *BuildSpec, sc *script) (err error) {
 		return err
 	}
 	l.name = called
-	if err := l.t.File(guest, erofs.HostFile{Path: s.Program, Bytes: info.Size()}, false); err != nil {
+	if err := l.t.File(guest, l.clock.source(s.Program, info, false), false); err != nil {
 		return cannotRun(l.name, "cannot be packed at "+guest+": "+err.Error(), "")
 	}
 	l.recordFile(guest, s.Program, "the script")

@@ -114,7 +114,11 @@ func TestNginx(t *testing.T) {
 			if u, err := url.Parse(where); err == nil {
 				where = u.Path // the port is another
 			}
-			fmt.Fprintf(&got, "%s %s %s %d %d %x %s %s %s\n", base[:5], method, path, a.StatusCode, len(b), sha256.Sum256(b), a.Header.Get("Content-Type"), a.Header.Get("Content-Range"), where)
+			modified := a.Header.Get("Last-Modified") + " " + a.Header.Get("ETag")
+			if strings.HasPrefix(path, "/up/") {
+				modified = "" // now
+			}
+			fmt.Fprintf(&got, "%s %s %s %d %d %x %s %s %s %s\n", base[:5], method, path, a.StatusCode, len(b), sha256.Sum256(b), a.Header.Get("Content-Type"), a.Header.Get("Content-Range"), where, modified)
 			return b
 		}
 		for i, base := range []string{"http://" + r.Addresses[0], "https://" + r.Addresses[1]} {

@@ -17,7 +17,8 @@ func newBuild(a *app) *cobra.Command {
 		Use:   "build [flags] [-o FILE] PROGRAM|GO-PACKAGE-DIR [ARG...]",
 		Short: "Pack a program into an image",
 		Long: `Build writes one file that holds the program, its files and a kernel, and that
-` + "`skerry run`" + ` boots. The same inputs give the same bytes.
+` + "`skerry run`" + ` boots. The same inputs give the same bytes. Data files keep their times, but none is
+younger than SOURCE_DATE_EPOCH, if that is set.
 
 Arguments, environment and files become part of the image: whoever can read it can
 read them. For what is secret use -e, --env-file and --file of ` + "`skerry run`" + `.`,

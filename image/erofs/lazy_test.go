@@ -32,7 +32,7 @@ func TestLazy(t *testing.T) {
 			if err := os.WriteFile(host, b, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			src = HostFile{host, int64(len(b))}
+			src = HostFile{host, int64(len(b)), Time + int64(i%2)}
 		}
 		if err := tree.File(path, src, i%5 == 0); err != nil {
 			t.Fatal(err)
@@ -119,7 +119,7 @@ func TestLazyChanged(t *testing.T) {
 	for _, n := range []string{"a", "b", "c"} {
 		p := filepath.Join(dir, n)
 		os.WriteFile(p, bytes.Repeat([]byte(n), 5000), 0o644)
-		if err := tree.File("/"+n, HostFile{p, 5000}, false); err != nil {
+		if err := tree.File("/"+n, HostFile{p, 5000, Time}, false); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -171,9 +171,17 @@ func (n *node) fitsInline(files bool) bool {
 	return n.inodeSize()+n.size <= BlockSize
 }
 
-// inodeSize is 32 bytes if the compact form can hold n.
+// modified is n's time of last modification, in seconds since the Unix epoch.
+func (n *node) modified() int64 {
+	if n.src == nil {
+		return Time
+	}
+	return n.src.Time()
+}
+
+// inodeSize is 32 bytes if the compact form can hold n. It has no time of its own.
 func (n *node) inodeSize() int64 {
-	if n.size < 1<<32 && n.nlink < 1<<16 {
+	if n.size < 1<<32 && n.nlink < 1<<16 && n.modified() == Time {
 		return compactSize
 	}
 	return extendedSize

@@ -24,6 +24,8 @@ const (
 type Source interface {
 	// Size is the number of bytes that Open's reader will give.
 	Size() int64
+	// Time is when it was last modified, in seconds since the Unix epoch, not before it.
+	Time() int64
 	Open() (io.ReadCloser, error)
 }
 
@@ -33,17 +35,24 @@ type Bytes []byte
 // Size is the length.
 func (b Bytes) Size() int64 { return int64(len(b)) }
 
+// Time is that of everything which has none of its own.
+func (b Bytes) Time() int64 { return Time }
+
 // Open returns a reader over b.
 func (b Bytes) Open() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
 
 // HostFile is a Source out of a file of the host, opened when it is written.
 type HostFile struct {
-	Path  string
-	Bytes int64 // its size when the tree was made
+	Path     string
+	Bytes    int64 // its size when the tree was made
+	Modified int64 // its time, in seconds since the Unix epoch
 }
 
 // Size is the size when the tree was made.
 func (h HostFile) Size() int64 { return h.Bytes }
+
+// Time is Modified.
+func (h HostFile) Time() int64 { return h.Modified }
 
 // Open opens the file.
 func (h HostFile) Open() (io.ReadCloser, error) { return os.Open(h.Path) }
@@ -112,8 +121,8 @@ func (t *Tree) Mkdir(path string) error {
 
 // File adds a regular file at path, and the directories above it.
 func (t *Tree) File(path string, src Source, executable bool) error {
-	if src.Size() < 0 {
-		return fmt.Errorf("%s: negative size", path)
+	if src.Size() < 0 || src.Time() < 0 {
+		return fmt.Errorf("%s: negative size or time", path)
 	}
 	kind := Regular
 	if executable {

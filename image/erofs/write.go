@@ -18,8 +18,8 @@ const (
 	// Owner is the owner and group of everything, the one identity.
 	Owner = 65532
 
-	// Time is the time of last modification of everything, in seconds: the
-	// first of January 1980, which every archive format can hold too.
+	// Time is the time of last modification of what has none of its own, in seconds:
+	// the first of January 1980, which every archive format can hold too.
 	Time = 315532800
 
 	modeDir        = 0o040555
@@ -166,7 +166,7 @@ func (n *node) putInode(b []byte) {
 	le.PutUint32(b[20:], n.ino)
 	le.PutUint32(b[24:], Owner)
 	le.PutUint32(b[28:], Owner)
-	le.PutUint64(b[32:], Time)
+	le.PutUint64(b[32:], uint64(n.modified()))
 	le.PutUint32(b[44:], uint32(n.nlink))
 }
 
