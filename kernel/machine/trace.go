@@ -47,6 +47,11 @@ func (m *Machine) trace() {
 		if t.Traced.Swap(nil) == nil {
 			return // the program has ended, and unfinished has printed it
 		}
+		if (e == abi.EINTR || e >= abi.ERESTARTSYS) && t.Proc.Dying() {
+			// Nothing interrupted it but that all threads are stopped.
+			m.Ports.Strace(dec.Unfinished(t.TraceLine))
+			return
+		}
 		ret := int64(v)
 		if e != abi.OK {
 			ret = -int64(e)
