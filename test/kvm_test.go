@@ -224,9 +224,9 @@ func TestKVM(t *testing.T) {
 	}
 }
 
-// A Linux that brings no further result for nestedStall has been brought down by the
-// emulator, as its machines are now and then, and another goes on where it was. Jobs have
-// shorter times of their own.
+// A Linux that ends before its work, or brings no further result for nestedStall, has been
+// brought down by the emulator, as its machines are now and then, and another goes on where
+// it was. Jobs have shorter times of their own.
 const (
 	nestedStall = 5 * time.Minute
 	nestedBoots = 3
@@ -272,24 +272,22 @@ func runNested(ctx context.Context, t *testing.T, k *linuxvm.Kernel, p *nestedPl
 				// ended by the launcher then, after a while.
 				"SKERRY_QEMU_ARGS=-no-shutdown -monitor unix:/tmp/monitor,server=on,wait=off"},
 		})
-		stalled := booted.Err() != nil && ctx.Err() == nil
+		stalled := booted.Err() != nil
 		stall.Stop()
 		cancel()
 		if m != nil {
 			for d := json.NewDecoder(&m.Stdout); d.More(); {
 				var r nestedResult
 				if err := d.Decode(&r); err != nil {
-					if !stalled {
-						t.Errorf("result %d of %d: %v", len(l)+1, len(p.Jobs), err)
-					}
+					t.Logf("result %d of %d: %v", len(l)+1, len(p.Jobs), err)
 					break
 				}
 				l = append(l, r)
 			}
 		}
 		switch {
-		case stalled && boot < nestedBoots && len(l) < len(p.Jobs):
-			t.Logf("Linux stalled after %d results of %d; another one goes on", len(l), len(p.Jobs))
+		case ctx.Err() == nil && boot < nestedBoots && len(l) < len(p.Jobs):
+			t.Logf("Linux ended after %d results of %d (stalled: %t, %v, status %d); another one goes on", len(l), len(p.Jobs), stalled, err, status)
 			continue
 		case err != nil:
 			t.Errorf("Linux: %v", err)
