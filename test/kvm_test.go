@@ -192,7 +192,7 @@ func TestKVM(t *testing.T) {
 		t.Run(r.Name, func(t *testing.T) {
 			defer func() {
 				if t.Failed() {
-					t.Logf("stderr %s\nLinux %s", tail([]byte(r.Stderr), 3000), tail([]byte(r.Log), 2000))
+					t.Logf("stderr %s\nLinux %s", tail([]byte(r.Stderr), 20000), tail([]byte(r.Log), 2000))
 				}
 			}()
 			if r.MixedUp > 0 {
