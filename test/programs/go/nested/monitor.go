@@ -35,7 +35,7 @@ var resetState = regexp.MustCompile(`(?m)^EIP=0000fff0 `)
 // and then calls found; before that, seen is the last state. An emulator of SVM (QEMU 7.2's, with two processors) takes the
 // wrong state now and then when it leaves the machine: instruction pointer, stack and
 // tables are those of Linux' KVM, behind its VMRUN. Such a machine can
-// never go on. If it faults before it is seen, with tables that are not its own, it is shut
+// never go on. (Or the state is the one of an earlier exit, which nothing in it tells.) If it faults before it is seen, with tables that are not its own, it is shut
 // down; that cannot be told from a fault of the kernel's own, so found is told so.
 func mixedUp(ctx context.Context, found func(shutdown bool), seen *atomic.Value) {
 	for wait := firstLook; ; wait = nextLook {
