@@ -49,7 +49,7 @@ func TestIncidents(t *testing.T) {
 	if err := json.Unmarshal([]byte(read(t, strings.TrimSuffix(page, "txt")+"json")), &i); err != nil {
 		t.Fatal(err)
 	}
-	if i.V != 1 || i.Program != w.path("app") || len(i.Image) != 64 || len(i.Kernel) != 64 || len(i.PolicySHA256) != 64 || !strings.Contains(i.Policy, "end the machine for process,") || i.Thread != 1 {
+	if i.V != 1 || i.Program != w.path("app") || len(i.Image) != 64 || len(i.Kernel) != 64 || len(i.PolicySHA256) != 64 || !strings.Contains(i.Policy, "end the machine for process,") || i.Thread != 0 || len(i.Others) != 1 || i.Others[0].ID != 1 {
 		t.Errorf("%+v", i)
 	}
 	if text := read(t, page); !strings.HasPrefix(text, "INCIDENT  2") || !strings.Contains(text, i.Image) {

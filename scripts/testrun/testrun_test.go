@@ -112,7 +112,7 @@ func TestGroups(t *testing.T) {
 			pages = append(pages, g.page)
 		}
 	}
-	if want := []string{"programs", "go", "cpython", "redis", "sqlite", "stress", "soak", "race", "fuzz"}; !slices.Equal(pages, want) {
+	if want := []string{"programs", "go", "cpython", "redis", "sqlite", "stress", "soak", "kvm", "race", "fuzz"}; !slices.Equal(pages, want) {
 		t.Errorf("groups %v, expected %v", pages, want)
 	}
 	var skipped string
