@@ -47,6 +47,9 @@ func (c clock) time(info fs.FileInfo, code bool) int64 {
 // Python would take for stale because its source's time is another there.
 func (c clock) source(file string, info fs.FileInfo, code bool) erofs.Source {
 	s := erofs.HostFile{Path: file, Bytes: info.Size(), Modified: c.time(info, code)}
+	if c == anyTime {
+		return s // no module needs to be looked at
+	}
 	if p := known.TimedPyc(file); p != nil && p.Modified > c.latest {
 		return timedPyc{s, p, c.latest}
 	}
