@@ -51,9 +51,8 @@ type result struct {
 	Stdout, Stderr string
 	Body           string // what Get brought
 	Milliseconds   int64
-	MixedUp        int    // how often the emulator had destroyed the machine; it was run again
-	unclear        bool   // it was shut down, or its kernel says that it has a bug: it may have one
-	Bugs           string // what kernels said that ended so before the last one
+	MixedUp        int // how often the emulator had destroyed the machine; it was run again
+	shutdown       bool
 	State          string // of the machine's processors, if it did not end in time
 	Log            string // the Linux kernel's own messages since the job before
 }
@@ -89,19 +88,16 @@ func work() error {
 		for n := 1; n < 10 && !strings.Contains(r.Stdout, j.Until); n++ {
 			r = run(j)
 		}
-		again, unclear, bugs := 0, 0, ""
+		again, shutdowns := 0, 0
 		for ; again < maxMixedUp && r.MixedUp != 0; again++ {
-			if r.unclear {
-				if unclear++; unclear > maxUnclear {
+			if r.shutdown {
+				if shutdowns++; shutdowns > maxShutdowns {
 					break
 				}
 			}
-			if r.Status == statusBug {
-				bugs += r.Stderr
-			}
 			r = run(j)
 		}
-		r.MixedUp, r.Bugs = again, bugs
+		r.MixedUp = again
 		r.Log = messages(log)
 		if err := out.Encode(r); err != nil {
 			return err
@@ -147,13 +143,8 @@ func (w *watched) Write(b []byte) (int, error) {
 
 // maxMixedUp is how often a job is run again at most. With two processors and much that goes on
 // between them half of the runs end so.
-// Of these at most maxUnclear were shut down or ended by a bug of the kernel's, as it says: a
-// processor that goes on where it was a while ago runs into one.
-const maxMixedUp, maxUnclear = 12, 4
-
-// statusBug is the command's status when the kernel says that it has a bug
-// (docs/ARCHITECTURE.md, "Exit statuses").
-const statusBug = 120
+// Of these at most maxShutdowns were shut down.
+const maxMixedUp, maxShutdowns = 12, 2
 
 func run(j job) result {
 	r := result{Name: j.Name, Status: -1}
@@ -165,7 +156,7 @@ func run(j job) result {
 	if i := slices.Index(args, reference+"now"); i >= 0 {
 		args[i] = reference + strconv.FormatInt(begin.Unix(), 10)
 	}
-	var destroyed, shutdown atomic.Bool // by the monitor
+	var destroyed, shutdown atomic.Bool
 	var state atomic.Value
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	seen := make(chan struct{})
@@ -193,7 +184,7 @@ func run(j job) result {
 	var exit *exec.ExitError
 	switch {
 	case destroyed.Load():
-		r.MixedUp, r.unclear, r.Error = 1, shutdown.Load(), "the machine was destroyed, by the emulator or a triple fault"
+		r.MixedUp, r.shutdown, r.Error = 1, shutdown.Load(), "the machine was destroyed, by the emulator or a triple fault"
 	case ctx.Err() != nil:
 		r.Error = fmt.Sprintf("did not end in %d s", j.Seconds)
 		r.State, _ = state.Load().(string)
@@ -203,9 +194,6 @@ func run(j job) result {
 		r.Status = cmd.ProcessState.ExitCode()
 		if w, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && w.Signaled() {
 			r.Status = 128 + int(w.Signal())
-		}
-		if r.Status == statusBug {
-			r.MixedUp, r.unclear, r.Error = 1, true, "the kernel ended, for a bug of its own or of the emulator"
 		}
 	}
 	r.Stdout, r.Stderr = out.b.String(), errs.b.String()
