@@ -3,9 +3,13 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
+
+	"skerry/image"
+	"skerry/vmm"
 )
 
 // TestAuditFile: what run --audit makes of a file that is there, and audit verify of one.
@@ -53,5 +57,52 @@ func TestAuditFile(t *testing.T) {
 	w.run(t, "audit", "verify", "nothing").want(t, 125, "", "nothing: no such file")
 	if o := run("--audit", "-", "./app", "exit:0"); o.status != 0 || !strings.Contains(o.stderr, `skerry: audit: {"v":1,"seq":0,`) {
 		t.Errorf("%+v", o)
+	}
+}
+
+// TestAuditDiskFull: a record that cannot be written any more, here since the file may not
+// grow, is told once, when it happens, and the machine goes on.
+func TestAuditDiskFull(t *testing.T) {
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	path := t.TempDir() + "/record"
+	var stderr bytes.Buffer
+	a := &app{stderr: &lockedWriter{w: &stderr}}
+	p := &prepared{image: &image.Image{}}
+	done, err := a.openAudit(p, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := func(n string) {
+		p.config.Audit([]byte(`{"n":` + n + `,"rule":"exec","wall":1,"point":"single process","action":"denied"}`))
+	}
+	event("1")
+	info, err := os.Stat(path)
+	if err != nil || stderr.Len() != 0 {
+		t.Fatalf("%v, %s", err, &stderr)
+	}
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		t.Fatal(err)
+	}
+	full := old
+	full.Cur = uint64(info.Size()) + 20
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &full); err != nil {
+		t.Fatal(err)
+	}
+	event("2")
+	told := stderr.String()
+	event("3")
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		t.Fatal(err)
+	}
+	done(&vmm.Result{Reason: "exited"})
+	want := "skerry: --audit " + path + ": the record is not whole: file too large\n"
+	if told != want || stderr.String() != want {
+		t.Errorf("told %q at once, %q in all; want %q", told, &stderr, want)
+	}
+	// What there is of it is found to be broken.
+	if o := newWorld(t).run(t, "audit", "verify", path); o.status != 1 {
+		t.Errorf("verify: %+v", o)
 	}
 }
