@@ -25,9 +25,11 @@ func newCPU(id uint32) *percpu {
 		s.slot = s.g.addr()
 		s.tls = s.tlsBase()
 	}
-	// A word above the NMI stack's frames tells deadEntry whose CPU this is.
-	c.stacks[istNMI].top -= 16
-	*word(c.stacks[istNMI].top) = uint64(c.Self)
+	// A word above the frames of these stacks tells deadEntry whose CPU this is.
+	for _, i := range []int{istIRQ, istNMI} {
+		c.stacks[i].top -= 16
+		*word(c.stacks[i].top) = uint64(c.Self)
+	}
 	c.stackTop = uint64(c.stacks[0].top)
 	c.stackTLS = uint64(c.stacks[0].tls)
 	c.stackG = uint64(c.stacks[0].slot)

@@ -111,9 +111,19 @@ func gBug(msg string, r *Regs, addr uint64) {
 	gBugReset()
 }
 
-// gDead is the end after a double fault or machine check.
+// gDead is the end after a double fault or machine check, or an interrupt that
+// came with interrupts off. The latter is not the kernel's bug but that of whatever
+// emulates or virtualizes the processor, which delivers an interrupt twice.
 func gDead(rp uintptr) {
-	gBug("double fault or machine check", regsAt(rp), uint64(arch.ReadCR2()))
+	r := regsAt(rp)
+	if r.Vec < 32 {
+		gBug("double fault or machine check", r, uint64(arch.ReadCR2()))
+	}
+	bugLock.Lock()
+	gPut("\r\nskerry: an interrupt came while interrupts were off, which no processor does: the hypervisor is at fault (update it, or take another host); vector ", r.Vec)
+	gPut(" at ", r.RIP)
+	gPuts("\r\n")
+	gReset()
 }
 
 // gOutOfMemory: the Go heap could not grow although it may use the reserve. It is

@@ -41,6 +41,7 @@ const (
 	sizeStack   = unsafe.Sizeof(groundStack{})
 	offFaultTLS = offStacks + istFault*sizeStack + unsafe.Offsetof(groundStack{}.tls)
 	offFaultG   = offStacks + istFault*sizeStack + unsafe.Offsetof(groundStack{}.g)
+	offDeadTop  = offStacks + istNMI*sizeStack + unsafe.Offsetof(groundStack{}.top)
 	offDeadTLS  = offStacks + istNMI*sizeStack + unsafe.Offsetof(groundStack{}.tls)
 	offDeadG    = offStacks + istNMI*sizeStack + unsafe.Offsetof(groundStack{}.g)
 )

@@ -289,11 +289,16 @@ TEXT ·userIRET(SB),NOSPLIT|NOFRAME,$0
 TEXT enterReturn<>(SB),NOSPLIT|NOFRAME,$0
 	RETURN
 
-// interrupt: the stack (IST 2) holds vector, 0, and the processor's frame.
+// interrupt: the stack (IST 2) holds vector, 0, and the processor's frame. One
+// that came with the interrupt flag (bit 9 of RFLAGS) off has overwritten the
+// frame of the one before, or will overwrite what curM was saved with. No
+// processor delivers it (SDM vol. 3, 6.8.1), an emulated one can.
 TEXT ·irqEntry(SB),NOSPLIT|NOFRAME,$0
 	FENCE_FLAGS
 	TESTB $3, 24(SP)
 	JNE  user
+	TESTB $2, 33(SP)
+	JEQ  masked
 	PUSHQ AX
 	MOVQ percpu_curM(GS), AX
 	STORE_REGS_AX
@@ -336,6 +341,8 @@ call:
 	SUBQ $64, SP
 	CALL_GO(·fnIRQ)
 	JMP resume<>(SB)
+masked:
+	JMP ·deadEntry(SB)
 
 // exception: the stack (IST 1, or 4 for #DB) holds vector, error code and the
 // processor's frame.
@@ -450,8 +457,10 @@ TEXT ·nmiEntry(SB),NOSPLIT|NOFRAME,$0
 	ADDQ $16, SP
 	IRETQ
 
-// deadEntry is #DF and #MC: there is no way back. GS may be anyone's; the word
-// above the IST 3 stack is this CPU's block.
+// deadEntry is #DF and #MC on IST 3, and an interrupt with interrupts off on
+// IST 2: there is no way back. GS may be anyone's; the word above either stack is
+// this CPU's block. It goes on at the top of IST 3, which the fake g is of, below
+// the frame of #DF and #MC if that is where it came from.
 TEXT ·deadEntry(SB),NOSPLIT|NOFRAME,$0
 	CLD
 	PUSH_REGS
@@ -467,6 +476,10 @@ TEXT ·deadEntry(SB),NOSPLIT|NOFRAME,$0
 	LEAQ const_offDeadG(AX), R14
 	XORPS X15, X15
 	MOVQ BX, AX
+	CMPQ Regs_Vec(BX), $32
+	JCS  ist3
+	MOVQ const_offDeadTop(GS), SP
+ist3:
 	SUBQ $64, SP
 	CALL_GO(·fnDead)
 	HLT

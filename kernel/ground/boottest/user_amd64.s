@@ -117,3 +117,8 @@ TEXT ·userCode(SB),NOSPLIT,$0-16
 	LEAQ codeEnd<>(SB), AX
 	MOVQ AX, end+8(FP)
 	RET
+
+TEXT ·maskedInterrupt(SB),NOSPLIT,$0
+	CLI
+	INT $0x30
+	RET

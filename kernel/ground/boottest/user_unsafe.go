@@ -18,6 +18,10 @@ import (
 
 func userCode() (start, end uintptr)
 
+// maskedInterrupt turns interrupts off and raises one with INT, which the kernel
+// cannot tell from one that came by itself.
+func maskedInterrupt()
+
 // mapUser maps a fresh frame at a user address.
 func mapUser(va uintptr, flags uint64) frame.PFN {
 	t := ground.RootTable()
