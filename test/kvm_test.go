@@ -101,8 +101,7 @@ func (r *kvmRun) name() string {
 // which is fetched. What this KVM does not show is the processor: AVX
 // (QEMU 7.2 does not intercept XSETBV), Intel's virtualization, and speed. QEMU 7.2 also
 // destroys machines with two busy processors now and then: one whose processor is seen to
-// hold the outer Linux' tables is run again, one that has shut down twice at most
-// (programs/go/nested).
+// hold the outer Linux' tables is run again (programs/go/nested).
 func TestKVM(t *testing.T) {
 	if testing.Short() {
 		t.Skip("boots Linux with KVM under the emulator: takes minutes")
@@ -267,10 +266,7 @@ func runNested(ctx context.Context, t *testing.T, k *linuxvm.Kernel, p *nestedPl
 		m, status, err := linuxvm.Run(booted, k, &linuxvm.Config{
 			CPUs: 2, Memory: 2 << 30, Program: inside, Target: "/nested", Args: []string{"/nested", "/plan"}, Files: files,
 			Output: onWrite(func() { stall.Reset(nestedStall) }),
-			Env: []string{"HOME=/tmp", "PATH=/usr/bin:/bin", "TMPDIR=/tmp",
-				// A machine that resets itself stops, to be looked at; one that has ended is
-				// ended by the launcher then, after a while.
-				"SKERRY_QEMU_ARGS=-no-shutdown -monitor unix:/tmp/monitor,server=on,wait=off"},
+			Env:    []string{"HOME=/tmp", "PATH=/usr/bin:/bin", "TMPDIR=/tmp", "SKERRY_QEMU_ARGS=-monitor unix:/tmp/monitor,server=on,wait=off"},
 		})
 		stalled := booted.Err() != nil
 		stall.Stop()

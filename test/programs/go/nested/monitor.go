@@ -26,18 +26,12 @@ const (
 // there.
 var linuxState = regexp.MustCompile(`(?m)^([GI]DT= +fffffe[0-9a-f]{10} |RIP=ffffffff[c-f])`)
 
-// resetState matches a processor that stands where a reset leaves it (Intel SDM vol. 3, table
-// 10-1), as KVM's does after a shutdown, such as a triple fault. By then the machine has been
-// up for long.
-var resetState = regexp.MustCompile(`(?m)^EIP=0000fff0 `)
-
 // mixedUp waits until the state of a machine's processor is that of the Linux around it,
-// and then calls found; before that, seen is the last state. An emulator of SVM (QEMU 7.2's, with two processors) takes the
-// wrong state now and then when it leaves the machine: instruction pointer, stack and
-// tables are those of Linux' KVM, behind its VMRUN. Such a machine can
-// never go on. (Or the state is the one of an earlier exit, which nothing in it tells.) If it faults before it is seen, with tables that are not its own, it is shut
-// down; that cannot be told from a fault of the kernel's own, so found is told so.
-func mixedUp(ctx context.Context, found func(shutdown bool), seen *atomic.Value) {
+// and then calls found; seen is the last state. An emulator of SVM (QEMU 7.2's, with two
+// processors) takes the wrong state now and then when it leaves the machine: instruction
+// pointer, stack and tables are those of Linux' KVM, behind its VMRUN. Such a machine can
+// never go on.
+func mixedUp(ctx context.Context, found func(), seen *atomic.Value) {
 	for wait := firstLook; ; wait = nextLook {
 		select {
 		case <-ctx.Done():
@@ -45,11 +39,11 @@ func mixedUp(ctx context.Context, found func(shutdown bool), seen *atomic.Value)
 		case <-time.After(wait):
 		}
 		state := registers()
-		if shutdown := resetState.MatchString(state); shutdown || linuxState.MatchString(state) {
-			found(shutdown)
+		seen.Store(state)
+		if linuxState.MatchString(state) {
+			found()
 			return
 		}
-		seen.Store(state)
 	}
 }
 
