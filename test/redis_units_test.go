@@ -55,6 +55,8 @@ var redisForks = []string{
 // own, so they may be served in the other one.
 var redisRaces = map[string]bool{
 	"Blocking XREADGROUP: key deleted":                        true,
+	"Blocking XREADGROUP: key type changed with SET":          true,
+	"Blocking XREADGROUP: key type changed with transaction":  true,
 	"Blocking XREADGROUP: flushed DB":                         true,
 	"PUBLISH/SUBSCRIBE after UNSUBSCRIBE without arguments":   true,
 	"PUBLISH/PSUBSCRIBE after PUNSUBSCRIBE without arguments": true,
