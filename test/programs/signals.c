@@ -479,11 +479,12 @@ static void threads(void)
 
 // Two threads bombard a third, which counts.
 static volatile long hits;
-static volatile int done, nested;
+static volatile int done, nested, entered;
 
 static void hit(int s)
 {
 	(void)s;
+	__atomic_add_fetch(&entered, 1, __ATOMIC_RELAXED);
 	nested++;
 	hits++;
 	nested--;
@@ -492,11 +493,16 @@ static void hit(int s)
 static void *bombards(void *arg)
 {
 	pthread_t t = *(pthread_t *)arg;
-	for (int n = 0; n < 20000; n++) {
+	for (int n = 0; n < 4000; n++) {
 		// SIGUSR2 interrupts its own handler, and a stack has an end.
 		while (nested > 500)
 			sched_yield();
+		// A handler may be interrupted before its first instruction, where it does not count as
+		// nested yet: without waiting for one to begin, the stack can overflow.
+		int before = __atomic_load_n(&entered, __ATOMIC_RELAXED);
 		pthread_kill(t, n % 2 ? SIGUSR1 : SIGUSR2);
+		while (__atomic_load_n(&entered, __ATOMIC_RELAXED) == before)
+			sched_yield();
 	}
 	__atomic_add_fetch(&done, 1, __ATOMIC_RELAXED);
 	return NULL;
