@@ -1,7 +1,6 @@
 package skerrytest
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -11,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"skerry/bench/linuxvm"
 	"skerry/bootrec"
 )
 
@@ -47,11 +47,11 @@ func TestGround(t *testing.T) {
 			defer cancel()
 			// Why at least two CPUs may be plugged in: vmm/args.go.
 			smp := strconv.Itoa(n) + ",maxcpus=" + strconv.Itoa(max(n, 2))
-			q := exec.CommandContext(ctx, "qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "max,-erms",
+			q := exec.CommandContext(ctx, "qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", linuxvm.DefaultCPU,
 				"-smp", smp, "-m", "256M", "-kernel", kernel, "-initrd", record, "-serial", "stdio",
 				"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot")
 			out, err := q.Output()
-			out = bytes.ReplaceAll(out, []byte("\r"), nil)
+			text := strings.ReplaceAll(string(out), "\r", "")
 			if ctx.Err() != nil {
 				t.Errorf("did not end")
 			}
@@ -64,12 +64,12 @@ func TestGround(t *testing.T) {
 				"\nskerry: an interrupt came while interrupts were off, which no processor does",
 				"; vector 0000000000000030 at ffffffff8",
 			} {
-				if !strings.Contains(string(out), want) {
+				if !strings.Contains(text, want) {
 					t.Errorf("%q is missing", want)
 				}
 			}
 			if t.Failed() {
-				t.Logf("%s", out)
+				t.Log(text)
 			}
 		})
 	}

@@ -100,8 +100,8 @@ func (r *kvmRun) name() string {
 // Linux on an emulated AMD processor with SVM. That Linux is the benchmark's,
 // which is fetched. What this KVM does not show is the processor: AVX
 // (QEMU 7.2 does not intercept XSETBV), Intel's virtualization, and speed. QEMU 7.2 also
-// destroys machines with two busy processors now and then, in ways that are known; such a
-// one is run again (programs/go/nested).
+// destroys machines with two busy processors now and then (docs/SECURITY.md, "Untested");
+// such a one is run again (programs/go/nested).
 func TestKVM(t *testing.T) {
 	if testing.Short() {
 		t.Skip("boots Linux with KVM under the emulator: takes minutes")

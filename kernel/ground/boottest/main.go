@@ -64,7 +64,8 @@ func main() {
 	} else {
 		println("boottest: all passed")
 	}
-	maskedInterrupt() // does not return
+	maskedInterrupt()
+	println("boottest: an interrupt was taken with interrupts off")
 	ground.Reset()
 }
 

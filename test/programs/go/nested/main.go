@@ -51,9 +51,8 @@ type result struct {
 	Stdout, Stderr string
 	Body           string // what Get brought
 	Milliseconds   int64
-	MixedUp        int // how often the emulator had destroyed the machine; it was run again
-	reset          bool
-	State          string // of the machine's processors, if it did not end in time
+	MixedUp        int    // how often the emulator had destroyed the machine; it was run again
+	State          string // of the machine's processors, if it did not end by itself
 	Log            string // the Linux kernel's own messages since the job before
 }
 
@@ -90,7 +89,7 @@ func work() error {
 		}
 		again, resets := 0, 0
 		for ; again < maxMixedUp && r.MixedUp != 0; again++ {
-			if r.reset {
+			if strings.Contains(r.Stderr, machineReset) {
 				if resets++; resets > maxResets {
 					break
 				}
@@ -191,11 +190,10 @@ func run(j job) result {
 		err = cmd.Wait()
 	}
 	var exit *exec.ExitError
-	said := errs.b.String()
-	r.reset = strings.Contains(said, machineReset)
+	r.Stdout, r.Stderr = out.b.String(), errs.b.String()
 	switch {
-	case r.reset || strings.Contains(said, maskedInterrupt):
-		r.MixedUp, r.Error = 1, "the emulator destroyed the machine, or it did so by itself"
+	case strings.Contains(r.Stderr, maskedInterrupt), strings.Contains(r.Stderr, machineReset):
+		r.MixedUp, r.Error = 1, "the emulator destroyed the machine, or the kernel faulted where it cannot tell"
 	case destroyed.Load():
 		r.MixedUp, r.Error = 1, "the emulator destroyed the machine"
 		r.State, _ = state.Load().(string)
@@ -210,7 +208,6 @@ func run(j job) result {
 			r.Status = 128 + int(w.Signal())
 		}
 	}
-	r.Stdout, r.Stderr = out.b.String(), said
 	r.Milliseconds = time.Since(begin).Milliseconds()
 	return r
 }
