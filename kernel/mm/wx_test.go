@@ -2,7 +2,6 @@ package mm
 
 import (
 	"fmt"
-	"os"
 	"testing"
 
 	"skerry/kernel/abi"
@@ -129,21 +128,17 @@ func (w *wxWorld) isMarked(addr uintptr) bool {
 	return v != nil && v.memory() && v.flags&vmJIT != 0
 }
 
-// TestWriteExec tries every sequence of three calls (four with MM_WX=4): without
-// a budget no bytes that the program wrote ever run, with one only as many as it
-// has.
+// TestWriteExec tries every sequence of four calls: without a budget no bytes that
+// the program wrote ever run, with one only as many as it has.
 func TestWriteExec(t *testing.T) {
 	t.Run("no budget", func(t *testing.T) { writeExec(t, 0) })
 	t.Run("3 pages", func(t *testing.T) { writeExec(t, 3*pageSize) })
 }
 
 func writeExec(t *testing.T, budget uint64) {
-	depth := 3
+	depth := 4
 	if raceEnabled || testing.Short() {
 		depth = 2
-	}
-	if os.Getenv("MM_WX") == "4" {
-		depth = 4
 	}
 	w := newWXWorld(t, budget)
 	seq := make([]int, 0, depth)
