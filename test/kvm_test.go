@@ -306,15 +306,7 @@ func addQEMU(ctx context.Context, t *testing.T, files map[string]string) {
 		t.Skip(err)
 	}
 	files["/usr/bin/qemu-system-x86_64"] = qemu
-	libraries, err := exec.CommandContext(ctx, "ldd", qemu).Output()
-	if err != nil {
-		t.Fatalf("ldd %s: %v", qemu, err)
-	}
-	for _, w := range strings.Fields(string(libraries)) {
-		if filepath.IsAbs(w) {
-			files[w] = w
-		}
-	}
+	addLibraries(t, qemu, files)
 	places, err := exec.CommandContext(ctx, qemu, "-L", "help").Output()
 	if err != nil {
 		t.Fatalf("%s -L help: %v", qemu, err)
