@@ -8,9 +8,9 @@ func excEntry()
 func enter(c *Ctx) (r Reason)
 func call(fn, a, b, c uintptr) (r uintptr)
 func xsave(area uintptr, mask uint64)
-func xrstor(area uintptr, mask uint64)
+func xrstor(area uintptr, mask uint64) (ok bool)
 func fxsave(area uintptr)
-func fxrstor(area uintptr)
+func fxrstor(area uintptr) (ok bool)
 
 // symbols writes the code addresses that Go cannot take without an ABI wrapper.
 //
@@ -20,6 +20,7 @@ func symbols(t *symbolTable)
 // symbolTable is filled by symbols.
 type symbolTable struct {
 	syscallEntry, apEntry, clockGettime uintptr
+	xrstor, fxrstor, restoreFailed      uintptr
 	textStart, textEnd                  uintptr
 	roEnd, dataEnd, end                 uintptr
 	trampoline, trampolineEnd           uintptr

@@ -12,21 +12,22 @@ func newCPU(id uint32) *percpu {
 	c.slow = slowTick
 	for i := range c.stacks {
 		s := &c.stacks[i]
-		base := stackBase + (uintptr(id)*(1+ists)+uintptr(i))*stackStride + (stackStride - stackSize)
-		for off := uintptr(0); off < stackSize; off += pageSize {
+		size := stackSizeOf(i)
+		base := stackBase + (uintptr(id)*(1+ists)+uintptr(i)+1)*stackStride - size
+		for off := uintptr(0); off < size; off += pageSize {
 			f := frame.AllocZero(frame.KindKernel)
 			if f == 0 || !mapPage(base+off, f.Phys(), pteP|pteW|pteNX|pteG|pteA|pteD) {
 				fatal("too little memory for the stacks of the CPUs (give the machine more)")
 			}
 		}
-		s.top = base + stackSize
+		s.top = base + size
 		s.g.stackLo, s.g.stackHi = base, s.top
 		s.g.guard0, s.g.guard1 = base+1024, base+1024
 		s.slot = s.g.addr()
 		s.tls = s.tlsBase()
 	}
 	// A word above the frames of these stacks tells deadEntry whose CPU this is.
-	for _, i := range []int{istIRQ, istNMI} {
+	for _, i := range []int{istIRQ, istDouble, istCheck} {
 		c.stacks[i].top -= 16
 		*word(c.stacks[i].top) = uint64(c.Self)
 	}
@@ -36,16 +37,20 @@ func newCPU(id uint32) *percpu {
 	c.idleM = bootFrames(uintptr(sizeM))
 	mAt(c.idleM).fs = c.stackTLS
 	c.curM = c.idleM
-	c.gdt = [8]uint64{
+	c.tables = sealedPage()
+	tss := c.tables + offTSS
+	// The accessed bits are set, so that the processor writes none.
+	for i, d := range [gdtSize / 8]uint64{
 		selKCode / 8:      0x00af9b000000ffff, // 64-bit code, DPL 0
 		selKData / 8:      0x00cf93000000ffff, // data, DPL 0
 		selUData / 8:      0x00cff3000000ffff, // data, DPL 3
 		selUCode / 8:      0x00affb000000ffff, // 64-bit code, DPL 3
-		selTSS / 8:        tssLow(c.Self + offTSS),
-		selTSS/8 + 1:      uint64(c.Self+offTSS) >> 32,
+		selTSS / 8:        tssLow(tss),
+		selTSS/8 + 1:      uint64(tss) >> 32,
 		starBase &^ 3 / 8: 0, // 32-bit user code: absent on purpose
+	} {
+		*word(c.tables + uintptr(i)*8) = d
 	}
-	tss := c.Self + offTSS
 	*word(tss + 4) = c.stackTop // RSP0: never used, every gate has an IST
 	for i := 1; i <= ists; i++ {
 		*word(tss + 36 + uintptr(i-1)*8) = uint64(c.stacks[i].top)
@@ -53,6 +58,23 @@ func newCPU(id uint32) *percpu {
 	*word32(tss + 100) = 104 << 16 // no I/O bitmap: all ports closed to ring 3
 	cpus[id] = c.Self
 	return c
+}
+
+// gdtSize is the size of a GDT in bytes, offTSS where the TSS stands behind it.
+const (
+	gdtSize = 8 * 8
+	offTSS  = 128
+)
+
+// stackSizeOf is the size of a CPU's stack i (percpu.stacks).
+func stackSizeOf(i int) uintptr {
+	switch i {
+	case istNMI, istDebug:
+		return bareStack
+	case istDouble, istCheck:
+		return endStack
+	}
+	return stackSize
 }
 
 // tssLow is the first half of a 64-bit TSS descriptor (SDM vol. 3, 7.2.3).
@@ -74,14 +96,13 @@ func bootFrames(n uintptr) uintptr {
 	return f.Addr()
 }
 
-// idt is shared by all CPUs; it is made read-only with the rest of what is
-// sealed before the program starts.
+// idt is shared by all CPUs.
 var idt uintptr
 
 // makeIDT fills the gates (SDM vol. 3, 6.14.1). Only #BP and #OF may be raised
 // by the program with INT n; vectors without a stub stay absent.
 func makeIDT() {
-	idt = bootFrames(pageSize)
+	idt = sealedPage()
 	for v := uintptr(0); v < 256; v++ {
 		stub := stubs[v]
 		if stub == 0 {
@@ -91,8 +112,14 @@ func makeIDT() {
 		switch {
 		case v == 1:
 			ist = istDebug
-		case v == 2 || v == 8 || v == 18:
+		case v == 2:
 			ist = istNMI
+		case v == 8:
+			ist = istDouble
+		case v == 14:
+			ist = istPage
+		case v == 18:
+			ist = istCheck
 		case v < 32:
 			ist = istFault
 		}
@@ -112,11 +139,13 @@ func loadCPU(c *percpu) {
 	}
 	var desc [2]uint64 // a 10-byte descriptor at offset 6
 	d := descAddr(&desc)
-	setDesc(d, c.Self+offGDT, 8*8-1)
+	setDesc(d, c.tables, gdtSize-1)
 	arch.LoadGDT(d)
 	setDesc(d, idt, 4095)
 	arch.LoadIDT(d)
 	arch.LoadTR(selTSS)
+	arch.LoadLDT(0)
+	arch.WriteDR7(1 << 10) // the bit that is always set: no breakpoint
 	arch.WriteMSR(arch.MSRGSBase, uint64(c.Self))
 	arch.WriteMSR(arch.MSRKernelGSBase, 0)
 	arch.WriteMSR(arch.MSREFER, arch.ReadMSR(arch.MSREFER)|arch.EFERSCE|arch.EFERNXE)
@@ -129,12 +158,14 @@ func loadCPU(c *percpu) {
 	arch.WriteMSR(arch.MSRSysenterCS, 0)
 	arch.WriteMSR(arch.MSRSysenterESP, 0)
 	arch.WriteMSR(arch.MSRSysenterEIP, 0)
-	cr4 := arch.ReadCR4() &^ (arch.CR4PCE | arch.CR4TSD | arch.CR4OSXSAVE)
+	// What the loader may have left on besides stays off: PKE, CET, PCE, TSD, PCIDE.
+	cr4 := arch.ReadCR4() & (arch.CR4PAE | arch.CR4MCE | arch.CR4OSFXSR | arch.CR4OSXMMEXCPT)
 	if havePGE != 0 {
 		cr4 |= arch.CR4PGE
 	}
 	if top, _, _, _ := arch.CPUID(0, 0); top >= 7 {
-		_, b, cx, _ := arch.CPUID(7, 0)
+		_, b, cx, dx := arch.CPUID(7, 0)
+		noTSX(dx)
 		if b&1 != 0 {
 			cr4 |= arch.CR4FSGSBASE
 			fsgsbase = 1
@@ -153,6 +184,16 @@ func loadCPU(c *percpu) {
 	arch.WriteCR4(cr4)
 	if _, _, _, d := arch.CPUID(0x80000001, 0); d&(1<<27) != 0 { // RDTSCP
 		arch.WriteMSR(arch.MSRTSCAux, uint64(c.ID))
+	}
+}
+
+// noTSX turns transactions off where the processor has the switch (Intel SDM vol. 4,
+// IA32_ARCH_CAPABILITIES bit 7; IA32_TSX_CTRL): RTM aborts always, CPUID hides it.
+// features is what CPUID leaf 7 says in EDX.
+func noTSX(features uint32) {
+	const haveCaps, tsxCtrl, off = 1 << 29, 1 << 7, 3
+	if features&haveCaps != 0 && arch.ReadMSR(arch.MSRArchCapabilities)&tsxCtrl != 0 {
+		arch.WriteMSR(arch.MSRTSXCtrl, off)
 	}
 }
 

@@ -120,14 +120,15 @@ func MSI(line int) (addr uint64, data uint32) {
 // goroutine can wait on: its reads answer pending lines as one 8-byte word.
 const IRQDescriptor = fdIRQ
 
-// SetFixups gives ground the fault table of the user-access primitives.
+// SetFixups gives ground the fault table of the user-access primitives, before Seal.
 func SetFixups(table [][3]uintptr) {
-	for i := range table {
-		if i < len(fixups) {
-			fixups[i] = table[i]
-			nfixups = i + 1
+	p := call(funcAddr(&fnSealedPage), 0, 0, 0)
+	for i, f := range table {
+		for j, v := range f {
+			*word(p + uintptr(i*3+j)*8) = uint64(v)
 		}
 	}
+	fixups = p
 }
 
 // Cmdline is the boot loader's command line.

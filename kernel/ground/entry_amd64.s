@@ -127,6 +127,12 @@ TEXT ·symbols(SB),NOSPLIT,$0-8
 	MOVQ AX, symbolTable_apEntry(DI)
 	LEAQ ·clockGettime(SB), AX
 	MOVQ AX, symbolTable_clockGettime(DI)
+	LEAQ ·xrstorInsn(SB), AX
+	MOVQ AX, symbolTable_xrstor(DI)
+	LEAQ ·fxrstorInsn(SB), AX
+	MOVQ AX, symbolTable_fxrstor(DI)
+	LEAQ ·restoreFailed(SB), AX
+	MOVQ AX, symbolTable_restoreFailed(DI)
 	LEAQ runtime·text(SB), AX
 	MOVQ AX, symbolTable_textStart(DI)
 	LEAQ runtime·etext(SB), AX

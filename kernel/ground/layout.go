@@ -22,12 +22,14 @@ const (
 	stackStride = 64 << 10
 	stackSize   = 32 << 10
 
+	// bareStack is the size of the stacks on which nothing is called, endStack of
+	// those on which the machine's end is reported.
+	bareStack = 4 << 10
+	endStack  = 16 << 10
+
 	// deviceBase is the window for device registers, uncached.
 	deviceBase = 0xffffe80000000000
 	deviceEnd  = 0xffffe80100000000
-
-	// sealBase is the window for records that are read-only once written.
-	sealBase = 0xffffec0000000000
 
 	// imageOffset is the difference between a kernel address and its physical
 	// address: the linker puts text at 0xffffffff80201000 (-T -0x7fdff000), the
@@ -68,11 +70,14 @@ const (
 
 // Interrupt stack table slots (SDM vol. 3, 6.14.5), 1-based.
 const (
-	istFault = 1 // all exceptions but those below
-	istIRQ   = 2
-	istNMI   = 3 // NMI, #DF, #MC
-	istDebug = 4
-	ists     = 4
+	istFault  = 1 // all exceptions but those below
+	istIRQ    = 2
+	istNMI    = 3
+	istDebug  = 4
+	istDouble = 5 // #DF
+	istCheck  = 6 // #MC
+	istPage   = 7 // #PF
+	ists      = 7
 )
 
 // Page-table entry bits, SDM vol. 3, table 4-20.

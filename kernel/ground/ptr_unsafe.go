@@ -33,17 +33,17 @@ const (
 	sizeM      = unsafe.Sizeof(mstate{})
 	sizeCtx    = unsafe.Sizeof(Ctx{})
 	offXArea   = unsafe.Offsetof(Ctx{}.XArea)
-	offTSS     = unsafe.Offsetof(percpu{}.tss)
-	offGDT     = unsafe.Offsetof(percpu{}.gdt)
 
 	offSelf     = unsafe.Offsetof(percpu{}.CPU) + unsafe.Offsetof(arch.CPU{}.Self)
 	offStacks   = unsafe.Offsetof(percpu{}.stacks)
 	sizeStack   = unsafe.Sizeof(groundStack{})
 	offFaultTLS = offStacks + istFault*sizeStack + unsafe.Offsetof(groundStack{}.tls)
-	offFaultG   = offStacks + istFault*sizeStack + unsafe.Offsetof(groundStack{}.g)
-	offDeadTop  = offStacks + istNMI*sizeStack + unsafe.Offsetof(groundStack{}.top)
-	offDeadTLS  = offStacks + istNMI*sizeStack + unsafe.Offsetof(groundStack{}.tls)
-	offDeadG    = offStacks + istNMI*sizeStack + unsafe.Offsetof(groundStack{}.g)
+	offFaultG   = offStacks + istFault*sizeStack + unsafe.Offsetof(groundStack{}.slot)
+	offPageTLS  = offStacks + istPage*sizeStack + unsafe.Offsetof(groundStack{}.tls)
+	offPageG    = offStacks + istPage*sizeStack + unsafe.Offsetof(groundStack{}.slot)
+	offDeadTop  = offStacks + istDouble*sizeStack + unsafe.Offsetof(groundStack{}.top)
+	offDeadTLS  = offStacks + istDouble*sizeStack + unsafe.Offsetof(groundStack{}.tls)
+	offDeadG    = offStacks + istDouble*sizeStack + unsafe.Offsetof(groundStack{}.slot)
 )
 
 // A Ctx and an mstate fill one page at most, and the XSAVE area is aligned.

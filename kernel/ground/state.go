@@ -109,8 +109,8 @@ type percpu struct {
 
 	stacks [1 + ists]groundStack // [0] the ground stack, [n] IST n
 
-	gdt [8]uint64
-	tss [104 + 8]byte
+	// tables is the sealed page that holds the GDT and, at offTSS, the TSS.
+	tables uintptr
 }
 
 // Bits of percpu.slow.

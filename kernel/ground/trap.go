@@ -9,12 +9,22 @@ import (
 // userLimit is the end of user addresses (usermem.Limit).
 const userLimit = 0x7ffffffff000
 
-// fixups is the fault table of the user-access primitives (kernel/usermem):
-// start, end, landing of each. Set once by SetFixups.
-var (
-	fixups  [16][3]uintptr
-	nfixups int
-)
+// fixups is the address of the fault table of the user-access primitives
+// (kernel/usermem): start, end, landing of each, and a zero. Set once by SetFixups.
+var fixups uintptr
+
+// fixup is where a user-access primitive that faulted at rip goes on; 0 if it is none.
+func fixup(rip uint64) uint64 {
+	if fixups == 0 {
+		return 0
+	}
+	for p := fixups; *word(p) != 0; p += 24 {
+		if rip >= *word(p) && rip < *word(p + 8) {
+			return *word(p + 16)
+		}
+	}
+	return 0
+}
 
 // gTrap serves an exception that hit in ring 0. r is the frame that will be
 // returned through, xmm the interrupted vector registers.
@@ -25,12 +35,9 @@ func gTrap(rp, xmm, cr2 uintptr) {
 	case 14: // #PF
 		addr = uint64(cr2)
 		if cr2 < 1<<47 {
-			for i := 0; i < nfixups; i++ {
-				f := &fixups[i]
-				if rip := uintptr(r.RIP); rip >= f[0] && rip < f[1] {
-					r.RIP = uint64(f[2])
-					return
-				}
+			if to := fixup(r.RIP); to != 0 {
+				r.RIP = to
+				return
 			}
 		} else if r.Err&1 == 0 && demand(cr2) {
 			return
@@ -39,13 +46,14 @@ func gTrap(rp, xmm, cr2 uintptr) {
 		if r.Err&1 != 0 {
 			code = 2 // SEGV_ACCERR
 		}
-	case 13: // #GP: a non-canonical user address in a copy, or a bug
-		for i := 0; i < nfixups; i++ {
-			f := &fixups[i]
-			if rip := uintptr(r.RIP); rip >= f[0] && rip < f[1] {
-				r.RIP = uint64(f[2])
-				return
-			}
+	case 13: // #GP: a non-canonical user address in a copy, a state that is refused, or a bug
+		if rip := uintptr(r.RIP); rip == early.sym.xrstor || rip == early.sym.fxrstor {
+			r.RIP = uint64(early.sym.restoreFailed)
+			return
+		}
+		if to := fixup(r.RIP); to != 0 {
+			r.RIP = to
+			return
 		}
 		sig, code, addr = sigSEGV, 0x80, 0
 	case 0:

@@ -344,7 +344,7 @@ call:
 masked:
 	JMP ·deadEntry(SB)
 
-// exception: the stack (IST 1, or 4 for #DB) holds vector, error code and the
+// exception: the stack (IST 1, 4 for #DB, 7 for #PF) holds vector, error code and the
 // processor's frame.
 TEXT ·excEntry(SB),NOSPLIT|NOFRAME,$0
 	FENCE_FLAGS
@@ -420,10 +420,14 @@ msr:
 	ORQ  DX, AX
 have:
 	MOVQ AX, 256(SP)
+	MOVQ const_offFaultG(GS), R14
 	MOVQ const_offFaultTLS(GS), AX
+	CMPQ Regs_Vec(BX), $14
+	JNE  stack
+	MOVQ const_offPageG(GS), R14
+	MOVQ const_offPageTLS(GS), AX
+stack:
 	SETFS_AX
-	MOVQ const_offSelf(GS), AX
-	LEAQ const_offFaultG(AX), R14
 	XORPS X15, X15
 	MOVQ BX, AX
 	MOVQ SP, BX
@@ -442,6 +446,7 @@ have:
 // debugEntry: #DB in ring 0 can only be a leftover of the program's flags or
 // of MOV SS; drop the trap flag and go on. GS is not looked at.
 TEXT ·debugEntry(SB),NOSPLIT|NOFRAME,$0
+	FENCE_FLAGS
 	TESTB $3, 24(SP)
 	JNE  user
 	ADDQ $16, SP
@@ -452,17 +457,18 @@ user:
 
 // nmiEntry counts and returns; nothing else is safe to assume in an NMI.
 TEXT ·nmiEntry(SB),NOSPLIT|NOFRAME,$0
+	FENCE_FLAGS
 	LOCK
 	INCQ ·nmis(SB)
 	ADDQ $16, SP
 	IRETQ
 
-// deadEntry is #DF and #MC on IST 3, and an interrupt with interrupts off on
-// IST 2: there is no way back. GS may be anyone's; the word above either stack is
-// this CPU's block. It goes on at the top of IST 3, which the fake g is of, below
-// the frame of #DF and #MC if that is where it came from.
+// deadEntry is #DF on IST 5, #MC on IST 6, and an interrupt with interrupts off on
+// IST 2: there is no way back. GS may be anyone's; the word above each of these
+// stacks is this CPU's block. It goes on on IST 5, which the fake g is of: below the
+// frame of a #DF, for the others at the top.
 TEXT ·deadEntry(SB),NOSPLIT|NOFRAME,$0
-	CLD
+	FENCE_FLAGS
 	PUSH_REGS
 	MOVQ SP, BX
 	MOVQ Regs__size(SP), AX
@@ -472,14 +478,13 @@ TEXT ·deadEntry(SB),NOSPLIT|NOFRAME,$0
 	WRMSR
 	MOVQ const_offDeadTLS(GS), AX
 	SETFS_AX
-	MOVQ const_offSelf(GS), AX
-	LEAQ const_offDeadG(AX), R14
+	MOVQ const_offDeadG(GS), R14
 	XORPS X15, X15
 	MOVQ BX, AX
-	CMPQ Regs_Vec(BX), $32
-	JCS  ist3
+	CMPQ Regs_Vec(BX), $8
+	JEQ  double
 	MOVQ const_offDeadTop(GS), SP
-ist3:
+double:
 	SUBQ $64, SP
 	CALL_GO(·fnDead)
 	HLT
@@ -515,36 +520,6 @@ TEXT ·call(SB),NOSPLIT|NOFRAME,$0-40
 	MOVQ BX, 40(SP)
 	STI
 	RETURN
-
-// func xsave(area uintptr, mask uint64), xrstor, fxsave, fxrstor
-TEXT ·xsave(SB),NOSPLIT,$0-16
-	MOVQ area+0(FP), DI
-	MOVQ mask+8(FP), AX
-	MOVQ AX, DX
-	SHRQ $32, DX
-	XSAVE64 (DI)
-	RET
-
-TEXT ·xrstor(SB),NOSPLIT,$0-16
-	MOVQ area+0(FP), DI
-	MOVQ mask+8(FP), AX
-	MOVQ AX, DX
-	SHRQ $32, DX
-	XRSTOR64 (DI)
-	LDMXCSR ·mxcsr(SB)
-	RET
-
-TEXT ·fxsave(SB),NOSPLIT,$0-8
-	MOVQ area+0(FP), DI
-	FXSAVE64 (DI)
-	RET
-
-TEXT ·fxrstor(SB),NOSPLIT,$0-8
-	MOVQ area+0(FP), DI
-	FXRSTOR64 (DI)
-	LDMXCSR ·mxcsr(SB)
-	XORPS X15, X15
-	RET
 
 // func clockGettime: int clock_gettime(clockid_t DI, struct timespec *SI) in the
 // C calling convention, as the runtime calls a vDSO. Clock 0 is real time, all

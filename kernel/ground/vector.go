@@ -33,14 +33,29 @@ func gLoadX(c *percpu, ctx *Ctx) {
 		return
 	}
 	gSaveX(c)
-	if haveXSAVE != 0 {
-		xrstor(ctx.xarea(), xmask)
-	} else {
-		fxrstor(ctx.xarea())
+	if !gRestore(ctx) {
+		// The kernel checks what a program hands in, so this is its own mistake; but
+		// the program pays: it starts over with a clean state at an address that is
+		// none, where it gets SIGSEGV.
+		arch.ZeroPage(ctx.xarea(), xareaSize)
+		if haveXSAVE == 0 {
+			*word32(ctx.xarea()), *word32(ctx.xarea() + 24) = 0x37f, mxcsr
+		}
+		gRestore(ctx)
+		ctx.Regs.RIP, ctx.IRet = 1<<47, 1
 	}
 	arch.WriteMSR(arch.MSRKernelGSBase, ctx.GS)
 	c.xowner = ctx.addr()
 	atomic.StoreUint32(&ctx.XCPU, c.ID+1)
+}
+
+// gRestore loads ctx's extended state into the registers; false if the processor
+// refuses it.
+func gRestore(ctx *Ctx) bool {
+	if haveXSAVE != 0 {
+		return xrstor(ctx.xarea(), xmask)
+	}
+	return fxrstor(ctx.xarea())
 }
 
 // gFetch gets ctx's extended state into its area, from whichever CPU has it.

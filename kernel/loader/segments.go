@@ -2,7 +2,7 @@ package loader
 
 import (
 	"bytes"
-	"slices"
+	"sort"
 
 	"skerry/kernel/usermem"
 )
@@ -35,15 +35,7 @@ func (img *Image) segments(headers []phdr, size uint64) *Error {
 		return malformed("has no segment to load")
 	}
 	// The gABI wants them in order; Linux does not mind.
-	slices.SortFunc(img.Segments, func(a, b Segment) int {
-		switch {
-		case a.Vaddr < b.Vaddr:
-			return -1
-		case a.Vaddr > b.Vaddr:
-			return 1
-		}
-		return 0
-	})
+	sort.Slice(img.Segments, func(i, j int) bool { return img.Segments[i].Vaddr < img.Segments[j].Vaddr })
 	img.Lo = img.Segments[0].Vaddr &^ pageMask
 	for i := range img.Segments {
 		s := &img.Segments[i]

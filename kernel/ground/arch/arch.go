@@ -80,8 +80,12 @@ const (
 
 // Model-specific registers, Intel SDM vol. 4 and AMD APM vol. 2, appendix A.
 const (
-	MSRAPICBase     = 0x1b
-	MSRTSCDeadline  = 0x6e0
+	MSRAPICBase    = 0x1b
+	MSRTSCDeadline = 0x6e0
+
+	MSRArchCapabilities = 0x10a
+	MSRTSXCtrl          = 0x122
+
 	MSRSysenterCS   = 0x174
 	MSRSysenterESP  = 0x175
 	MSRSysenterEIP  = 0x176
@@ -182,6 +186,12 @@ func This() uintptr
 func LoadGDT(desc uintptr)
 func LoadIDT(desc uintptr)
 func LoadTR(sel uint16)
+
+// LoadLDT takes a selector; with 0 there is no local descriptor table.
+func LoadLDT(sel uint16)
+
+// WriteDR7 sets the debug control register, Intel SDM vol. 3, 17.2.4.
+func WriteDR7(v uint64)
 
 // ZeroPage clears n bytes at p with plain 16-byte stores; p is 16-byte aligned
 // and n a multiple of 64. (REP STOSB is counted byte by byte by emulators, and

@@ -2,7 +2,7 @@
 // ring 0 with goroutines, timers, garbage, faults and preemption on every CPU.
 // A boot test (test/ground_test.go) builds it like the kernel, boots it with 1, 2
 // and 4 CPUs and looks at its lines. The last is the report of an interrupt that
-// comes although interrupts are off.
+// comes although interrupts are off, or of a stack of the kernel's that overflows.
 package main
 
 import (
@@ -45,6 +45,9 @@ func main() {
 			irq.Deliver(0)
 		}
 	}()
+	if n, ok := stackToOverflow(); ok {
+		overflowStack(n)
+	}
 	check("goroutines", goroutines)
 	check("timers", timers)
 	check("recover", recovers)
@@ -57,6 +60,8 @@ func main() {
 	check("mutex storm", mutexes)
 	check("threads", threads)
 	check("ring 3", ringThree)
+	check("refused state", refusedState)
+	check("protections", protections)
 	s := frame.Read()
 	println("frames: total", s.Total, "free", s.Free, "heap", s.Heap, "kernel", s.Kernel)
 	if failed {

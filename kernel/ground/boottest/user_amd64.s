@@ -122,3 +122,22 @@ TEXT ·maskedInterrupt(SB),NOSPLIT,$0
 	CLI
 	INT $0x30
 	RET
+
+// SIDT and SGDT store a 10-byte descriptor: limit and base.
+TEXT ·tables(SB),NOSPLIT,$16-16
+	BYTE $0x0f; BYTE $0x01; BYTE $0x0c; BYTE $0x24 // SIDT (SP)
+	MOVQ 2(SP), AX
+	MOVQ AX, idt+0(FP)
+	BYTE $0x0f; BYTE $0x01; BYTE $0x04; BYTE $0x24 // SGDT (SP)
+	MOVQ 2(SP), AX
+	MOVQ AX, gdt+8(FP)
+	RET
+
+TEXT ·overflow(SB),NOSPLIT,$0-16
+	MOVQ tss+0(FP), BX
+	ADDQ off+8(FP), BX
+	CLI
+	MOVQ (BX), SP
+push:
+	PUSHQ AX
+	JMP  push

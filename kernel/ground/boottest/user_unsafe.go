@@ -132,3 +132,18 @@ func ringThree() string {
 }
 
 var _ = unsafe.Pointer(nil)
+
+// refusedState enters ring 3 with an extended state that no processor takes: reserved
+// bits in the header of XSAVE (Intel SDM vol. 1, 13.4.2). It has to end as a fault of the
+// program.
+func refusedState() string {
+	c := newUser(0, codeVA)
+	for i := range c.XArea[512:576] {
+		c.XArea[512+i] = 0xff
+	}
+	if r := c.Enter(); r != ground.ReasonFault+13 {
+		return "answer " + strconv.FormatUint(uint64(r), 16)
+	}
+	c.Free()
+	return ""
+}

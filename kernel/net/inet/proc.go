@@ -3,7 +3,7 @@ package inet
 import (
 	"fmt"
 	"net/netip"
-	"slices"
+	"sort"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
@@ -26,7 +26,7 @@ func (h *Host) ProcTCP(v6 bool) []byte {
 		list = append(list, s)
 	}
 	h.reg.mu.Unlock()
-	slices.SortFunc(list, func(a, b *Stream) int { return int(int64(a.id) - int64(b.id)) })
+	sort.Slice(list, func(i, j int) bool { return list[i].id < list[j].id })
 	b := head(v6, "tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode", false)
 	n := 0
 	for _, s := range list {
@@ -62,7 +62,7 @@ func (h *Host) ProcUDP(v6 bool) []byte {
 		list = append(list, d)
 	}
 	h.reg.mu.Unlock()
-	slices.SortFunc(list, func(a, b *Datagram) int { return int(int64(a.id) - int64(b.id)) })
+	sort.Slice(list, func(i, j int) bool { return list[i].id < list[j].id })
 	b := head(v6, "tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops", true)
 	n := 0
 	for _, d := range list {
