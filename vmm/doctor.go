@@ -2,6 +2,7 @@ package vmm
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -41,7 +42,27 @@ func Doctor(cacheDir string) []Check {
 		return tidy(list)
 	}
 	list = append(list, checkMachines(path), checkDevices(path), checkNetwork(path), checkSandbox(path))
-	return tidy(append(list, checkKVM(kvmprobe.Fresh(cacheDir))))
+	return tidy(append(list, checkKVM(kvmprobe.Fresh(cacheDir)), checkMeltdown(meltdownFile)))
+}
+
+// meltdownFile is what the host says of its processor.
+const meltdownFile = "/sys/devices/system/cpu/vulnerabilities/meltdown"
+
+// checkMeltdown tells of a processor on which a program could read what its own kernel
+// has mapped, since that shares its page tables (docs/SECURITY.md).
+func checkMeltdown(file string) Check {
+	c := Check{Name: "meltdown", Mend: "under KVM a program could read the memory of its own kernel, never of this host or of other machines; use another processor if that matters"}
+	b, err := os.ReadFile(file)
+	state := strings.TrimSpace(string(b))
+	switch {
+	case err != nil:
+		c.Detail = "not known: the host does not say whether its processor is affected"
+	case state == "Not affected":
+		c.OK, c.Detail = true, "the processor is not affected"
+	default:
+		c.Detail = "the processor is affected (" + printable(state) + ")"
+	}
+	return c
 }
 
 func checkKVM(r kvmprobe.Result) Check {

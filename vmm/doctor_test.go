@@ -20,7 +20,7 @@ func TestDoctor(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	if names != "host qemu machine devices network sandbox kvm " {
+	if names != "host qemu machine devices network sandbox kvm meltdown " {
 		t.Error(names)
 	}
 }
@@ -81,5 +81,21 @@ func TestCheckKVM(t *testing.T) {
 		if a := accelFor(c.r); a.Name != c.name || a.Why != c.r.Why {
 			t.Errorf("%+v gives %+v", c.r, a)
 		}
+	}
+}
+
+func TestMeltdown(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "meltdown")
+	for state, want := range map[string]bool{"Not affected\n": true, "Mitigation: PTI\n": false, "Vulnerable\n": false, "": false} {
+		if state != "" {
+			if err := os.WriteFile(file, []byte(state), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := tidy([]Check{checkMeltdown(file)})[0]
+		if c.OK != want || c.Needed || c.Detail == "" || want == (c.Mend != "") {
+			t.Errorf("%q: %+v", state, c)
+		}
+		os.Remove(file)
 	}
 }

@@ -104,6 +104,9 @@ func (s *Space) faultSlow(addr uintptr, a Access, r step) FaultResult {
 			return FaultOK
 		case stepAccess:
 			f.drop()
+			if a == Exec {
+				s.denyJump(addr)
+			}
 			return FaultAccErr
 		case stepBus:
 			f.drop()
@@ -141,6 +144,18 @@ func (s *Space) faultSlow(addr uintptr, a Access, r step) FaultResult {
 		}
 		r = s.attempt(addr, a, &f)
 	}
+}
+
+// denyJump tells of a jump to memory that is no code, which is what an attack with code
+// of its own looks like.
+func (s *Space) denyJump(addr uintptr) {
+	d := Denial{Rule: RuleWriteExec, Call: CallJump, Addr: addr, Len: 1, Prot: protExec, Errno: abi.EACCES}
+	s.mu.RLock()
+	if v := s.lookup(addr); v != nil {
+		d.Name = v.name
+	}
+	s.mu.RUnlock()
+	s.deny(&d)
 }
 
 // drop gives back a fetched page that was not used.

@@ -148,7 +148,7 @@ func (s *Space) reflag(v *vma, start, end uintptr, set, clear uint32) abi.Errno 
 
 // adviseFork checks what Linux checks; there is nothing to do.
 func (s *Space) adviseFork(addr, end uintptr, advice int) abi.Errno {
-	return s.walk(addr, end, func(v *vma) abi.Errno {
+	e := s.walk(addr, end, func(v *vma) abi.Errno {
 		switch {
 		case advice == madvWipeOnFork && !(v.anonymous() && v.flags&vmShared == 0),
 			advice == madvDoFork && v.flags&vmSpecial != 0:
@@ -158,6 +158,10 @@ func (s *Space) adviseFork(addr, end uintptr, advice int) abi.Errno {
 		}
 		return abi.OK
 	})
+	if e == abi.EPERM {
+		s.deny(&Denial{Rule: RuleSealed, Call: "madvise", Addr: addr, Len: end - addr, Errno: e})
+	}
+	return e
 }
 
 // walk calls f for each vma in a range, under the lock for reading, until one

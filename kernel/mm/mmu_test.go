@@ -34,6 +34,7 @@ type machine struct {
 	flushes atomic.Int64
 	before  frame.Stats
 	denials atomic.Int64
+	jumps   atomic.Int64
 	last    atomic.Pointer[Denial]
 	onFlush func(start, end uintptr) // at the start of every flush
 }
@@ -49,7 +50,14 @@ func newMachine(t testing.TB, frames, cpus int, o Options) *machine {
 	}
 	m.root = frame.AllocZero(frame.KindKernel)
 	o.Root, o.TLB = m.root, m
-	o.Audit = func(d Denial) { m.denials.Add(1); m.last.Store(&d) }
+	o.Audit = func(d Denial) {
+		if d.Call == CallJump {
+			m.jumps.Add(1)
+		} else {
+			m.denials.Add(1)
+		}
+		m.last.Store(&d)
+	}
 	m.Space = New(o)
 	return m
 }

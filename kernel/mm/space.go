@@ -285,10 +285,14 @@ func (r Rule) String() string {
 	return "rule " + strconv.Itoa(int(r))
 }
 
+// CallJump is the Denial.Call of a fetch from memory that is not executable: no system
+// call, and the answer is SIGSEGV.
+const CallJump = "jump"
+
 // Denial is an attempt at something that the machine rules out.
 type Denial struct {
 	Rule       Rule
-	Call       string // the system call
+	Call       string // the system call, or CallJump
 	Addr, Len  uintptr
 	Prot       uint32
 	File       vfs.Mapper // what is or was to be mapped, if a file

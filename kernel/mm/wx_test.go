@@ -224,6 +224,13 @@ func TestWriteExecRules(t *testing.T) {
 	if d := w.last.Load(); w.denials.Load() != n+1 || d.Rule != RuleJIT || d.Call != "mprotect" || d.Addr != wxT || d.Prot != 5 {
 		t.Fatalf("denial %+v", d)
 	}
+	jumps := w.jumps.Load()
+	if _, r := w.cpus[0].exec(wxT + 8); r != FaultAccErr {
+		t.Fatalf("a jump into anonymous memory: %v", r)
+	}
+	if d := w.last.Load(); w.jumps.Load() != jumps+1 || d.Rule != RuleWriteExec || d.Addr != wxT+8 {
+		t.Fatalf("denial %+v", d)
+	}
 	is("shared file RW of a read-only descriptor", mmap(1, mapShared, w.files[2]), abi.OK)
 	is("mprotect W", w.Mprotect(wxT, wxN, 3), abi.EACCES)
 	if w.denials.Load() != n+1 {
