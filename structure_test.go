@@ -4,6 +4,7 @@ package skerry_test
 
 import (
 	"bufio"
+	"bytes"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -41,16 +42,58 @@ func sourceFiles(t *testing.T, f func(path string)) {
 	}
 }
 
-func TestFilesAreShort(t *testing.T) {
-	sourceFiles(t, func(path string) {
+// tracked calls f with every file that is committed, or is new and not ignored.
+func tracked(t *testing.T, f func(path string, content []byte)) {
+	t.Helper()
+	out, err := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
+	if err != nil {
+		t.Skipf("git ls-files: %v (this test needs the repository)", err)
+	}
+	for _, path := range strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+		info, err := os.Lstat(path)
+		if err != nil || !info.Mode().IsRegular() {
+			continue // deleted, and not committed yet
+		}
 		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := strings.Count(string(b), "\n"); n > maxLines {
+		f(path, b)
+	}
+}
+
+// codeFiles are the endings of files with the limit of lines.
+var codeFiles = []string{".go", ".s", ".c", ".h", ".cc", ".cpp", ".rs", ".java", ".py", ".js"}
+
+func TestFilesAreShort(t *testing.T) {
+	tracked(t, func(path string, b []byte) {
+		if !slices.Contains(codeFiles, filepath.Ext(path)) {
+			return
+		}
+		if n := bytes.Count(b, []byte("\n")); n > maxLines {
 			t.Errorf("%s has %d lines; a file has at most %d", path, n, maxLines)
 		}
 	})
+}
+
+// isBinary reports whether a file's content is no text.
+func isBinary(b []byte) bool {
+	return bytes.HasPrefix(b, []byte("\x7fELF")) || bytes.IndexByte(b, 0) >= 0
+}
+
+// TestNoBinaries: what a tool makes is made where it is needed, since nobody can review
+// its bytes. Corpora of fuzzers are text, in which Go writes bytes as it does in source.
+func TestNoBinaries(t *testing.T) {
+	tracked(t, func(path string, b []byte) {
+		if isBinary(b) {
+			t.Errorf("%s is binary; build it in the test, or write its bytes in Go", path)
+		}
+	})
+	for content, want := range map[string]bool{"": false, "text\n": false, "go test fuzz v1\n[]byte(\"\\x7fELF\\x00\")\n": false, "\x7fELF\x02": true, "a\x00b": true} {
+		if isBinary([]byte(content)) != want {
+			t.Errorf("%q: binary %v", content, !want)
+		}
+	}
 }
 
 // imports returns the import paths of a Go file.

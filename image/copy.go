@@ -69,6 +69,8 @@ type adder struct {
 	clock   clock
 	// check, if there is one, may refuse a path.
 	check func(path string, dir bool) error
+	// stack is set if libraries and modules must have a PT_GNU_STACK.
+	stack bool
 	// allow is what --allow said.
 	allow []string
 	// found collects the libraries and modules among the files, which may be
@@ -163,6 +165,9 @@ func (c Copy) addEntry(t *erofs.Tree, a adder, host, guest string, info fs.FileI
 					"leave it out, or give --allow "+allowShell+guest+", which the image records")
 			}
 		case a.found != nil:
+			if why, mend := barred(o, a.stack); why != "" {
+				return refuse(host+" "+why, mend+"; or leave it out")
+			}
 			executable = true
 			*a.found = append(*a.found, module{host, o})
 		}

@@ -80,7 +80,17 @@ func checkELF(r io.ReaderAt, size int64, name string) error {
 	default:
 		return cannotRun(name, "is an ELF file of unknown type "+f.Type.String(), "")
 	}
-	return checkSegments(f, size, name)
+	if err := checkSegments(f, size, name); err != nil {
+		return err
+	}
+	o, err := dynlink.Read(r)
+	switch {
+	case err != nil:
+		return cannotRun(name, err.Error(), "build or copy it again")
+	case o.TextRel:
+		return cannotRun(name, textRel, "build all of it with -fPIE or -fPIC")
+	}
+	return nil
 }
 
 // checkIdent looks at the first bytes, which tell most mistakes apart.

@@ -46,17 +46,24 @@ func TestCheckELF(t *testing.T) {
 			le.PutUint64(b[24:], 0)
 			putSegment(b[120:], 2, 6, 0, 0, 0, 0)
 		}, "shared library"},
-		"big-endian":     {func(b []byte) { b[5] = 2 }, "big-endian"},
-		"FreeBSD":        {func(b []byte) { b[7] = 9 }, "another system (FREEBSD)"},
-		"entry":          {func(b []byte) { le.PutUint64(b[24:], 0x402000) }, "starts outside of its code"},
-		"entry in data":  {func(b []byte) { b[68] = 6 }, "starts outside of its code"},
-		"no load":        {func(b []byte) { b[64] = 0 }, "anything to load"},
-		"truncated":      {func(b []byte) { putSegment(b[64:], 1, 5, 0, 0x400000, 0x2001, 0x2001) }, "truncated"},
-		"offset huge":    {func(b []byte) { putSegment(b[64:], 1, 5, 1<<62, 0x400000, 0x2000, 0x2000) }, "truncated"},
-		"filesz over":    {func(b []byte) { putSegment(b[64:], 1, 5, 0, 0x400000, 0x2000, 0x1000) }, "impossible size"},
-		"address kernel": {func(b []byte) { putSegment(b[64:], 1, 5, 0, 0xffffffff80000000, 0x2000, 0x2000) }, "impossible size or address"},
-		"address wraps":  {func(b []byte) { putSegment(b[64:], 1, 5, 0, 0x400000, 0x2000, 1<<63) }, "impossible size or address"},
-		"writable code":  {func(b []byte) { b[68] = 7 }, "writable and executable"},
+		"text relocations": {func(b []byte) { putDynamic(b, 22, 0) }, "(DT_TEXTREL), which no machine allows (build all of it with -fPIE"},
+		"text flag":        {func(b []byte) { le.PutUint16(b[16:], 3); putDynamic(b, 30, 4) }, "DT_TEXTREL"},
+		"other flags":      {func(b []byte) { putDynamic(b, 30, 0xfb) }, ""},
+		"behind the end":   {func(b []byte) { putDynamic(b, 0, 0); le.PutUint64(b[0x1110:], 22) }, ""},
+		"dynamic long":     {func(b []byte) { putDynamic(b, 22, 0); le.PutUint64(b[152:], 64<<10+1) }, "dynamic section is too long"},
+		"dynamic outside":  {func(b []byte) { putDynamic(b, 22, 0); le.PutUint64(b[128:], 0x1ff1) }, "dynamic section lies behind its end"},
+		"headers":          {func(b []byte) { b[56] = 129 }, "129 program headers"},
+		"big-endian":       {func(b []byte) { b[5] = 2 }, "big-endian"},
+		"FreeBSD":          {func(b []byte) { b[7] = 9 }, "another system (FREEBSD)"},
+		"entry":            {func(b []byte) { le.PutUint64(b[24:], 0x402000) }, "starts outside of its code"},
+		"entry in data":    {func(b []byte) { b[68] = 6 }, "starts outside of its code"},
+		"no load":          {func(b []byte) { b[64] = 0 }, "anything to load"},
+		"truncated":        {func(b []byte) { putSegment(b[64:], 1, 5, 0, 0x400000, 0x2001, 0x2001) }, "truncated"},
+		"offset huge":      {func(b []byte) { putSegment(b[64:], 1, 5, 1<<62, 0x400000, 0x2000, 0x2000) }, "truncated"},
+		"filesz over":      {func(b []byte) { putSegment(b[64:], 1, 5, 0, 0x400000, 0x2000, 0x1000) }, "impossible size"},
+		"address kernel":   {func(b []byte) { putSegment(b[64:], 1, 5, 0, 0xffffffff80000000, 0x2000, 0x2000) }, "impossible size or address"},
+		"address wraps":    {func(b []byte) { putSegment(b[64:], 1, 5, 0, 0x400000, 0x2000, 1<<63) }, "impossible size or address"},
+		"writable code":    {func(b []byte) { b[68] = 7 }, "writable and executable"},
 	} {
 		b := elfFile(c.change)
 		err := checkELF(bytes.NewReader(b), int64(len(b)), "./x")
@@ -76,6 +83,14 @@ func TestCheckELF(t *testing.T) {
 			t.Fatalf("the first %d of %d bytes accepted", n, len(good))
 		}
 	}
+}
+
+// putDynamic gives a program a dynamic section of one entry, in the place of its
+// PT_GNU_STACK.
+func putDynamic(b []byte, tag, value uint64) {
+	putSegment(b[120:], 2, 6, 0x1100, 0x401100, 32, 32)
+	le.PutUint64(b[0x1100:], tag)
+	le.PutUint64(b[0x1108:], value)
 }
 
 func FuzzCheckELF(f *testing.F) {

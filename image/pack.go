@@ -39,6 +39,8 @@ type packer struct {
 	clock   clock
 	packed  []Packed
 	counted int64 // bytes of everything in packed
+	stack   bool  // what the program loads must have a PT_GNU_STACK
+	notes   []known.Note
 }
 
 // Packed is a file that an image holds, or several that one thing brought in.
@@ -148,8 +150,8 @@ func (p *packer) tree(what known.Path, found *[]module) error {
 		return err
 	}
 	// A single file is packed here, and as what it is.
-	o := elfAt(top)
-	if _, err := p.host(what.Host, o != nil && o.Library); err != nil {
+	_, code := p.moduleAt(top)
+	if _, err := p.host(what.Host, code); err != nil {
 		if info, e := os.Stat(top); e != nil || info.IsDir() {
 			return err
 		}
@@ -184,13 +186,13 @@ func (p *packer) tree(what known.Path, found *[]module) error {
 		case !t.IsRegular() && !t.IsDir():
 			return nil
 		}
-		o := elfAt(host)
-		_, err = p.host(host, o != nil && o.Library)
+		o, code := p.moduleAt(host)
+		guest, err := p.host(host, code)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errHidden) {
 			return nil
 		}
-		if o != nil && o.Library && err == nil {
-			*found = append(*found, module{host, o})
+		if o != nil && err == nil {
+			p.collect(module{host, o}, guest, found)
 		}
 		return err
 	})
@@ -241,12 +243,14 @@ func (p *packer) place(what known.Path, found *[]module) error {
 		if err != nil {
 			return err
 		}
-		o := elfAt(host)
-		code := o != nil && o.Library
-		if code {
-			*found = append(*found, module{host, o})
+		o, code := p.moduleAt(host)
+		if err := p.t.File(guest, p.clock.source(host, info, code), code); err != nil {
+			return err
 		}
-		return p.t.File(guest, p.clock.source(host, info, code), code)
+		if o != nil {
+			p.collect(module{host, o}, guest, found)
+		}
+		return nil
 	})
 }
 
@@ -275,18 +279,22 @@ func elfAt(path string) *dynlink.Object {
 }
 
 // pack packs the closure: the interpreter, the libraries, and what their linker
-// needs to find them.
-func (p *packer) pack(c *dynlink.Closure, name string) error {
+// needs to find them. The first libraries, must of them, are loaded when the program
+// starts, or for the user's files; what only a runtime's modules need may never be.
+func (p *packer) pack(c *dynlink.Closure, name string, must int) error {
 	if c.Interp == nil {
 		return nil
 	}
 	var entries []dynlink.Entry
-	for _, l := range append([]*dynlink.Library{c.Interp}, c.Libraries...) {
-		if l.Object.TextRel {
-			return cannotRun(name, l.Path+" wants its code to be changed when it is loaded (DT_TEXTREL), which no machine allows", "build that library with -fPIC")
-		}
-		if l.Object.ExecStack {
-			return cannotRun(name, l.Path+" asks for an executable stack", "link that library with -z noexecstack, or clear its flag with patchelf --clear-execstack")
+	for i, l := range append([]*dynlink.Library{c.Interp}, c.Libraries...) {
+		// glibc does not ask for the stack of its linker.
+		why, mend := barred(l.Object, p.stack && i > 0)
+		code := why == ""
+		switch {
+		case !code && i <= must:
+			return cannotRun(name, l.Path+" "+why, mend)
+		case !code:
+			p.warn(l.Path + " " + why + ": it is packed as data, and " + l.By + " cannot be loaded (" + mend + ")")
 		}
 		guest := l.Path
 		real, err := filepath.EvalSymlinks(l.Path)
@@ -306,11 +314,11 @@ func (p *packer) pack(c *dynlink.Closure, name string) error {
 			if err != nil {
 				return cannotRun(name, real+": "+cause(err), "")
 			}
-			if err := p.t.File(guest, p.clock.source(real, info, true), true); err != nil {
+			if err := p.t.File(guest, p.clock.source(real, info, code), code); err != nil {
 				return cannotRun(name, l.Path+" cannot be packed: "+err.Error(), "")
 			}
 		default:
-			if _, err := p.host(l.Path, true); err != nil {
+			if _, err := p.host(l.Path, code); err != nil {
 				return cannotRun(name, l.Path+" cannot be packed: "+err.Error(), "")
 			}
 		}

@@ -70,6 +70,8 @@ type BuildSpec struct {
 	LibraryPath []string
 	// Locales are those that its environment will name.
 	Locales []string
+	// Zone is the time zone that its environment will name, "" for none.
+	Zone string
 	// Exact leaves out the files that a known program reads: what is needed is named, by
 	// flags or arguments.
 	Exact bool
@@ -105,7 +107,6 @@ type layout struct {
 	closure *dynlink.Closure
 	found   []module // libraries and modules among the files that were copied
 	facts   *known.Facts
-	notes   []known.Note
 }
 
 func (s *BuildSpec) layout() *layout {
@@ -148,9 +149,14 @@ func (l *layout) lay(s *BuildSpec) error {
 		return cannotRun(l.name, "is "+why+", which starts other programs for what it does (no shells)",
 			"name the program that it would start, with its arguments; or --allow "+allowShell+m.Program)
 	}
+	o := elfAt(program)
+	if o == nil {
+		return cannotRun(l.name, "cannot be read", "")
+	}
+	l.stack, l.notes = needStack(o), stackNote(program, o)
 	m.Args = append(m.Args, s.Args...)
 	m.Allow, m.Policy = allowed(s.Allow), s.Policy
-	a := adder{program: m.Program, file: program, clock: l.clock, found: &l.found, allow: s.Allow}
+	a := adder{program: m.Program, file: program, clock: l.clock, found: &l.found, stack: l.stack, allow: s.Allow}
 	for _, c := range s.Copies {
 		before := l.t.Count()
 		if err := c.addTo(l.t, a); err != nil {
@@ -158,7 +164,7 @@ func (l *layout) lay(s *BuildSpec) error {
 		}
 		l.record(Packed{Guest: c.Guest, Host: c.Host, Files: l.t.Count() - before, Why: c.String()})
 	}
-	if err := l.libraries(s, program, append(m.Args[1:len(m.Args):len(m.Args)], s.RunArgs...)); err != nil {
+	if err := l.libraries(s, program, o, append(m.Args[1:len(m.Args):len(m.Args)], s.RunArgs...)); err != nil {
 		return err
 	}
 	if l.facts != nil {
@@ -256,11 +262,7 @@ func withDefaults(env, defaults []string) []string {
 }
 
 // libraries packs the libraries, and the files that a known program reads.
-func (l *layout) libraries(s *BuildSpec, program string, args []string) error {
-	o := elfAt(program)
-	if o == nil {
-		return cannotRun(l.name, "cannot be read", "")
-	}
+func (l *layout) libraries(s *BuildSpec, program string, o *dynlink.Object, args []string) error {
 	search := dynlink.Search{LibraryPath: s.LibraryPath}
 	for _, lib := range s.Libs {
 		info, err := os.Stat(lib)
@@ -304,6 +306,7 @@ func (l *layout) libraries(s *BuildSpec, program string, args []string) error {
 	if err != nil {
 		return cannotRun(l.name, cause(err), "")
 	}
+	given := len(l.found)
 	l.facts = known.Lookup(&known.Program{Path: real, Called: path.Base(l.m.Args[0]), Args: args, Closure: c, Read: l.read, At: program, Cwd: l.m.Cwd,
 		Has: func(p string) bool { return l.t.Lookup(l.t.Resolve(path.Clean(p))) != erofs.None }, Hidden: Hidden})
 	if facts := l.facts; facts != nil {
@@ -347,18 +350,32 @@ func (l *layout) libraries(s *BuildSpec, program string, args []string) error {
 			return err
 		}
 	}
+	if !s.Exact {
+		if err := l.zone(s.Zone, zoneDir); err != nil {
+			return err
+		}
+	}
 	// Modules may need libraries of their own; one that cannot be loaded is no
 	// reason not to start.
 	for _, f := range l.found {
 		c.Provide(f.host, f.o)
 	}
-	for _, f := range l.found {
+	for _, f := range l.found[:given] {
+		c.Add(f.host, f.o)
+	}
+	must := len(c.Libraries)
+	for _, f := range l.found[given:] {
 		c.Add(f.host, f.o)
 	}
 	for _, m := range c.Missing {
 		l.notes = append(l.notes, known.Note{Level: known.Warn, Text: m.By + " needs " + m.Name + ", which is not there; it cannot be loaded"})
 	}
-	return l.pack(c, l.name)
+	if !s.Exact {
+		if err := l.certificates(program, c); err != nil {
+			return err
+		}
+	}
+	return l.pack(c, l.name, must)
 }
 
 // links makes the links that a known program needs, where nothing stands yet.

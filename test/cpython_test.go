@@ -50,6 +50,7 @@ var cpythonReasons = []string{
 	"starts a process",
 	"needs another user",
 	"needs a device or a part of the kernel that is not there",
+	"needs a protocol that is left out",
 	"needs files that the image does not have",
 	"makes memory executable that was written",
 	cpythonDefect,

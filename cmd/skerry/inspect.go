@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -30,6 +31,7 @@ type inspection struct {
 	JIT       int64            `json:"jit"` // bytes of memory that may become executable
 	CreatedBy string           `json:"created_by"`
 	Kernel    inspectedKernel  `json:"kernel"`
+	Linking   *image.Linking   `json:"linking"`
 	RootSize  int64            `json:"root_size"`
 	Files     []image.FileInfo `json:"files"`
 }
@@ -46,7 +48,8 @@ func newInspect(a *app) *cobra.Command {
 		Use:   "inspect [--json] IMAGE",
 		Short: "Show what is in an image",
 		Long: `Inspect checks an image's hashes and shows its files, their sizes, the kernel, the
-program, its arguments and the names of its environment.`,
+program, its arguments and the names of its environment. It says how the program and
+the libraries are linked, if that leaves them easier to attack than they need be.`,
 		DisableFlagsInUseLine: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -82,6 +85,10 @@ func inspect(path string) (*inspection, error) {
 	if err != nil {
 		return nil, err
 	}
+	linking, err := im.Linking(files)
+	if err != nil {
+		return nil, err
+	}
 	m := &im.Manifest
 	tmpfs, names := m.Tmpfs, m.EnvNames()
 	if tmpfs == nil {
@@ -93,7 +100,7 @@ func inspect(path string) (*inspection, error) {
 	return &inspection{
 		Image: path, ID: im.ID(), Size: im.Size(), Format: m.Format, Name: m.Name, Program: m.Program, Args: m.Args, EnvNames: names,
 		Cwd: m.Cwd, JIT: m.JIT, Tmpfs: tmpfs, Overlay: m.Overlay, Policy: m.Policy, Allow: append([]string{}, m.Allow...), CreatedBy: m.CreatedBy, Kernel: inspectedKernel{m.Kernel.Version, m.Kernel.SHA256, im.KernelSize()},
-		RootSize: im.Root().Length, Files: files,
+		Linking: linking, RootSize: im.Root().Length, Files: files,
 	}, nil
 }
 
@@ -104,6 +111,9 @@ func (i *inspection) write(w io.Writer) error {
 	row("id", "sha256 %s", i.ID)
 	row("created by", "%s", shown(i.CreatedBy))
 	row("program", "%s", shown(i.Program))
+	for _, line := range linkingLines(i.Program, i.Linking) {
+		row("linked", "%s", line)
+	}
 	var args []string
 	for _, s := range i.Args {
 		args = append(args, shown(s))
@@ -151,6 +161,37 @@ func (i *inspection) write(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// linkingLines is what is told of how the code is linked: of the program whether its
+// addresses are drawn, and of all of it what binds lazily.
+func linkingLines(program string, l *image.Linking) (lines []string) {
+	switch {
+	case l.PositionIndependent == nil:
+		lines = append(lines, "unknown: it cannot be read")
+	case *l.PositionIndependent:
+		lines = append(lines, "position-independent: its addresses are drawn at each start")
+	default:
+		lines = append(lines, "position-dependent: its addresses are not drawn; link it with -pie (Go: -buildmode=pie)")
+	}
+	var text string
+	if n := len(l.Lazy); n > 0 {
+		text = fmt.Sprintf("lazy binding in %d of %d dynamic files", n, l.Dynamic)
+		if slices.Contains(l.Lazy, program) {
+			text += ", the program among them"
+		}
+		text += ": the table of the PLT stays writable; link with -Wl,-z,relro,-z,now"
+	}
+	if l.Unread > 0 {
+		if text != "" {
+			text += "; "
+		}
+		text += fmt.Sprintf("%d executable files were not read", l.Unread)
+	}
+	if text != "" {
+		lines = append(lines, text)
+	}
+	return lines
 }
 
 // shown quotes a string out of an image if it could be taken for something else

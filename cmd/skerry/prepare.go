@@ -264,7 +264,7 @@ func (a *app) tellJIT(s *settings, p *image.Parts) {
 // removes what was made for it.
 func (a *app) spec(ctx context.Context, cache *image.Cache, s *settings, src *image.Source) (spec *image.BuildSpec, done func(), err error) {
 	spec = &image.BuildSpec{Source: src, Program: src.Host, Cwd: s.workdir, Copies: s.copies, Libs: s.libs, Exact: s.exact,
-		JIT: int64(s.jit), NoJIT: s.noJIT, Tmpfs: image.MergeTmpfs(nil, s.tmpfs), Overlay: s.overlay, Allow: s.allow, Policy: s.policy, Locales: image.Locales(s.env)}
+		JIT: int64(s.jit), NoJIT: s.noJIT, Tmpfs: image.MergeTmpfs(nil, s.tmpfs), Overlay: s.overlay, Allow: s.allow, Policy: s.policy, Locales: image.Locales(s.env), Zone: image.Zone(s.env)}
 	for _, e := range s.env {
 		if path, ok := strings.CutPrefix(e, "LD_LIBRARY_PATH="); ok {
 			spec.LibraryPath = filepath.SplitList(path)

@@ -104,11 +104,12 @@ func (a *app) trace(s *settings, t *traceSettings, program string, args []string
 	if t.asJSON {
 		if err := writeJSON(a.stdout, struct {
 			*image.Learned
+			Opened  []string          `json:"opened"`
 			Calls   map[string]int    `json:"calls"`
 			Refused map[string]string `json:"refused"`
 			Listens []string          `json:"listens"`
 			Peers   []string          `json:"peers"`
-		}{learned, p.Calls, p.Refused, p.Listens, p.Peers}); err != nil {
+		}{learned, opened(p), p.Calls, p.Refused, p.Listens, p.Peers}); err != nil {
 			return err
 		}
 	} else {
@@ -216,6 +217,45 @@ func (l *lineWriter) Write(b []byte) (int, error) {
 	}
 }
 
+// maxShown is how many of the files that were opened are printed.
+const maxShown = 40
+
+// opened are the files that the program opened, its libraries among them.
+func opened(p *profile.Profile) []string {
+	list := []string{} // in JSON, an empty list
+	for name, use := range p.Paths {
+		if use == profile.Opened {
+			list = append(list, name)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// wrapped is words in lines of at most width columns, where each word allows that, all
+// of them indented.
+func wrapped(words []string, indent string, width int) string {
+	var b strings.Builder
+	column := 0
+	for _, w := range words {
+		w = shown(w)
+		switch {
+		case column == 0:
+			b.WriteString(indent)
+			column = len(indent)
+		case column+1+len(w) > width:
+			b.WriteString("\n" + indent)
+			column = len(indent)
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(w)
+		column += len(w)
+	}
+	return b.String()
+}
+
 // tellLearned prints what was learnt.
 func (a *app) tellLearned(l *image.Learned, p *profile.Profile) {
 	list := func(what string, names []string, most int) {
@@ -230,7 +270,21 @@ func (a *app) tellLearned(l *image.Learned, p *profile.Profile) {
 			a.say(what + ": " + n)
 		}
 	}
-	a.say(fmt.Sprintf("files used: %d; libraries that it is not linked with: %d; different calls made: %d", len(l.Files), len(l.Libs), len(p.Calls)))
+	if files := opened(p); len(files) > 0 {
+		a.say(fmt.Sprintf("files opened, %d:", len(files)))
+		for i, name := range files {
+			if i == maxShown {
+				a.say(fmt.Sprintf("  … and %d more (--json lists all)", len(files)-maxShown))
+				break
+			}
+			a.say("  " + shown(name))
+		}
+	}
+	if len(p.Calls) > 0 {
+		a.say(fmt.Sprintf("system calls made, %d:", len(p.Calls)))
+		a.say(wrapped(slices.Sorted(maps.Keys(p.Calls)), "  ", 76))
+	}
+	a.say(fmt.Sprintf("needed beside the libraries that it is linked with: files %d, libraries %d", len(l.Files), len(l.Libs)))
 	list("not in the image, taken from this host", l.Missed, 50)
 	list("there, but not offered to it (--allow-path, or --file)", l.Withheld, 20)
 	list("folder that it looked into", l.Folders, 20)

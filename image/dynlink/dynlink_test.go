@@ -2,10 +2,12 @@ package dynlink
 
 import (
 	"bytes"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -235,6 +237,91 @@ func TestCache(t *testing.T) {
 	if last == "" {
 		t.Error("nothing to compare with")
 	}
+}
+
+// TestFlags reads what decides how hard a file is to attack, with its names and without.
+func TestFlags(t *testing.T) {
+	const text = "int puts(const char*);int f(void){return puts(\"\");}int main(void){return f();}"
+	dir := t.TempDir()
+	for name, c := range map[string]struct {
+		args []string
+		want Object
+		lazy bool
+	}{
+		"lazy":   {[]string{"-no-pie", "-Wl,-z,lazy"}, Object{Stack: true, Relro: true, PLT: true}, true},
+		"open":   {[]string{"-pie", "-fPIE", "-Wl,-z,now,-z,norelro"}, Object{Position: true, PIE: true, Stack: true, PLT: true, BindNow: true}, true},
+		"hard":   {[]string{"-pie", "-fPIE", "-Wl,-z,now,-z,relro"}, Object{Position: true, PIE: true, Stack: true, Relro: true, PLT: true, BindNow: true}, false},
+		"no PLT": {[]string{"-shared", "-fPIC", "-fno-plt", "-fvisibility=hidden", "-Wl,-z,lazy"}, Object{Library: true, Position: true, Stack: true, Relro: true}, false},
+		"stack":  {[]string{"-shared", "-fPIC", "-Wl,-z,lazy,-z,execstack"}, Object{Library: true, Position: true, Stack: true, ExecStack: true, Relro: true, PLT: true}, true},
+		"text":   {[]string{"-shared", "-fno-pic", "-mcmodel=large", "-Wl,-z,notext,-z,now"}, Object{Library: true, Position: true, TextRel: true, Stack: true, Relro: true, BindNow: true}, false},
+		"static": {[]string{"-static"}, Object{Stack: true, Relro: true}, false},
+	} {
+		path := gcc(t, dir, strings.ReplaceAll(name, " ", "-"), text, c.args...)
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		for i, read := range []func(io.ReaderAt) (*Object, error){Read, ReadFlags} {
+			o, err := read(f)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			got := Object{Library: o.Library, Position: o.Position, PIE: o.PIE, TextRel: o.TextRel, Stack: o.Stack, ExecStack: o.ExecStack, Relro: o.Relro, PLT: o.PLT, BindNow: o.BindNow}
+			if !reflect.DeepEqual(got, c.want) || o.Lazy() != c.lazy || o.Linked() != (name != "static") {
+				t.Errorf("%s: %+v, lazy %v", name, got, o.Lazy())
+			}
+			if (len(o.Needed) > 0) != (i == 0 && name != "static") {
+				t.Errorf("%s: needs %q", name, o.Needed)
+			}
+		}
+	}
+}
+
+// TestBounds: of a forged file no more than a little is read.
+func TestBounds(t *testing.T) {
+	b, err := os.ReadFile(library(t, t.TempDir(), "libx.so", "int x;"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = append(b, make([]byte, 64<<20-len(b))...)
+	for name, change := range map[string]func(b []byte){
+		"number of headers": func(b []byte) { b[56], b[57] = 0xff, 0xff },
+		"headers":           func(b []byte) { b[56], b[57] = 129, 0 },
+		"size of a header":  func(b []byte) { b[54], b[55] = 0xff, 0xff },
+		"smaller header":    func(b []byte) { b[54] = 55 },
+	} {
+		forged := slices.Clone(b)
+		change(forged)
+		r := &counted{r: bytes.NewReader(forged)}
+		if o, err := ReadFlags(r); err == nil || !strings.Contains(err.Error(), "program headers of") || r.n > 1<<20 {
+			t.Errorf("%s: %+v, %v, %d bytes read", name, o, err, r.n)
+		}
+	}
+	// As many interpreters as there may be headers.
+	forged := slices.Clone(b)
+	forged[56] = maxHeaders
+	copy(forged[32:], []byte{0, 0, 0x10, 0, 0, 0, 0, 0}) // e_phoff, 1 MiB
+	for i := range maxHeaders {
+		h := forged[1<<20+56*i:]
+		h[0], h[8+2], h[32+2] = 3, 0x20, 0x10 // PT_INTERP of 1 MiB, at 2 MiB
+	}
+	r := &counted{r: bytes.NewReader(forged)}
+	if _, err := ReadFlags(r); err != nil || r.n > 1<<20 {
+		t.Errorf("%v, %d bytes read", err, r.n)
+	}
+}
+
+// counted counts the bytes that are read.
+type counted struct {
+	r io.ReaderAt
+	n int
+}
+
+func (c *counted) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.r.ReadAt(p, off)
+	c.n += n
+	return n, err
 }
 
 // TestDamaged: no damage to a library makes Read panic or read without bound.

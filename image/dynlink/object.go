@@ -12,6 +12,7 @@ import (
 
 // Bounds on what is read of one file. Linkers make far less.
 const (
+	maxHeaders = 128      // program headers; as many as kernel/loader takes
 	maxDynamic = 64 << 10 // bytes of the dynamic section
 	maxString  = 4096     // bytes of a name or a search path
 	maxNeeded  = 1024
@@ -29,7 +30,10 @@ type Object struct {
 	Position  bool     // ET_DYN
 	PIE       bool     // DF_1_PIE: ET_DYN, and a program
 	TextRel   bool     // it wants its text relocated
+	Stack     bool     // there is a PT_GNU_STACK
 	ExecStack bool     // PT_GNU_STACK with PF_X: it wants an executable stack
+	Relro     bool     // there is a PT_GNU_RELRO
+	PLT       bool     // DT_PLTRELSZ is not 0: it calls others through a table of their addresses
 	BindNow   bool     // DF_BIND_NOW or DF_1_NOW
 
 	segments []elf.ProgHeader
@@ -39,19 +43,57 @@ type Object struct {
 // ErrNotELF is the error for a file that is no ELF file of Linux x86-64.
 var ErrNotELF = errors.New("is not an ELF file for x86-64")
 
+// Lazy reports whether the table through which the file calls others stays writable
+// while the program runs: the linker fills it in at the first call of each, or nothing
+// makes it read-only behind that. Of a static program it is not asked.
+func (o *Object) Lazy() bool {
+	return o.Linked() && o.PLT && !(o.BindNow && o.Relro)
+}
+
+// Linked reports whether a dynamic linker loads the file.
+func (o *Object) Linked() bool { return o.Dynamic && (o.Interp != "" || o.Library) }
+
 // Read reads an ELF file's program headers and dynamic section; sections, which
 // may be missing, are not looked at.
 func Read(r io.ReaderAt) (*Object, error) {
+	o, n, err := read(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.readNames(n); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// ReadFlags is Read without the names and paths: what it reads is less than 1 MiB,
+// whatever the file is.
+func ReadFlags(r io.ReaderAt) (*Object, error) {
+	o, _, err := read(r)
+	return o, err
+}
+
+func read(r io.ReaderAt) (*Object, *names, error) {
+	var h [64]byte
+	if n, err := r.ReadAt(h[:], 0); n < len(h) && err != io.EOF {
+		return nil, nil, err
+	}
+	if !bytes.HasPrefix(h[:], []byte(elf.ELFMAG)) || h[elf.EI_CLASS] != byte(elf.ELFCLASS64) || h[elf.EI_DATA] != byte(elf.ELFDATA2LSB) {
+		return nil, nil, ErrNotELF
+	}
+	if size, n := binary.LittleEndian.Uint16(h[54:]), binary.LittleEndian.Uint16(h[56:]); n > 0 && size != 56 || n > maxHeaders {
+		return nil, nil, fmt.Errorf("is a damaged ELF file: it has %d program headers of %d bytes", n, size)
+	}
 	f, err := elf.NewFile(NoSections(r))
 	if err != nil {
 		var format *elf.FormatError
 		if errors.As(err, &format) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, ErrNotELF
+			return nil, nil, ErrNotELF
 		}
-		return nil, err
+		return nil, nil, err
 	}
-	if f.Class != elf.ELFCLASS64 || f.Data != elf.ELFDATA2LSB || f.Machine != elf.EM_X86_64 || f.Type != elf.ET_DYN && f.Type != elf.ET_EXEC {
-		return nil, ErrNotELF
+	if f.Machine != elf.EM_X86_64 || f.Type != elf.ET_DYN && f.Type != elf.ET_EXEC {
+		return nil, nil, ErrNotELF
 	}
 	o := &Object{r: r, Position: f.Type == elf.ET_DYN}
 	var dynamic *elf.Prog
@@ -62,37 +104,46 @@ func Read(r io.ReaderAt) (*Object, error) {
 		case elf.PT_INTERP:
 			b := make([]byte, min(p.Filesz, maxString))
 			if _, err := p.ReadAt(b, 0); err != nil {
-				return nil, fmt.Errorf("is a damaged ELF file: its interpreter's name lies behind its end")
+				return nil, nil, fmt.Errorf("is a damaged ELF file: its interpreter's name lies behind its end")
 			}
 			b, _, _ = bytes.Cut(b, []byte{0})
 			o.Interp = string(b)
 		case elf.PT_DYNAMIC:
 			dynamic = p
 		case elf.PT_GNU_STACK:
-			o.ExecStack = p.Flags&elf.PF_X != 0
+			o.Stack, o.ExecStack = true, p.Flags&elf.PF_X != 0
+		case elf.PT_GNU_RELRO:
+			o.Relro = true
 		}
 	}
+	n := &names{}
 	if dynamic != nil {
 		o.Dynamic = true
-		if err := o.readDynamic(dynamic); err != nil {
-			return nil, err
+		if n, err = o.readDynamic(dynamic); err != nil {
+			return nil, nil, err
 		}
 	}
 	o.Library = o.Position && o.Dynamic && o.Interp == "" && !o.PIE
-	return o, nil
+	return o, n, nil
+}
+
+// names is where the dynamic section says that names are: offsets in a table, 0 for
+// none, and the table's address and size.
+type names struct {
+	needed                                []uint64
+	soname, rpath, runpath, strtab, strsz uint64
 }
 
 // readDynamic reads the dynamic section: pairs of a tag and a value, up to DT_NULL.
-func (o *Object) readDynamic(p *elf.Prog) error {
+func (o *Object) readDynamic(p *elf.Prog) (*names, error) {
 	if p.Filesz > maxDynamic {
-		return errors.New("is a damaged ELF file: its dynamic section is too long")
+		return nil, errors.New("is a damaged ELF file: its dynamic section is too long")
 	}
 	b := make([]byte, p.Filesz)
-	if n, err := p.ReadAt(b, 0); n < len(b) && err != nil {
-		return errors.New("is a damaged ELF file: its dynamic section lies behind its end")
+	if got, err := p.ReadAt(b, 0); got < len(b) && err != nil {
+		return nil, errors.New("is a damaged ELF file: its dynamic section lies behind its end")
 	}
-	var needed []uint64
-	var soname, rpath, runpath, strtab, strsz uint64
+	n := &names{}
 	for ; len(b) >= 16; b = b[16:] {
 		tag, value := elf.DynTag(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint64(b[8:])
 		if tag == elf.DT_NULL {
@@ -100,20 +151,22 @@ func (o *Object) readDynamic(p *elf.Prog) error {
 		}
 		switch tag {
 		case elf.DT_NEEDED:
-			if len(needed) == maxNeeded {
-				return errors.New("is a damaged ELF file: it needs more than 1024 libraries")
+			if len(n.needed) == maxNeeded {
+				return nil, errors.New("is a damaged ELF file: it needs more than 1024 libraries")
 			}
-			needed = append(needed, value)
+			n.needed = append(n.needed, value)
 		case elf.DT_SONAME:
-			soname = value
+			n.soname = value
 		case elf.DT_RPATH:
-			rpath = value
+			n.rpath = value
 		case elf.DT_RUNPATH:
-			runpath = value
+			n.runpath = value
 		case elf.DT_STRTAB:
-			strtab = value
+			n.strtab = value
 		case elf.DT_STRSZ:
-			strsz = value
+			n.strsz = value
+		case elf.DT_PLTRELSZ:
+			o.PLT = value != 0
 		case elf.DT_TEXTREL:
 			o.TextRel = true
 		case elf.DT_BIND_NOW:
@@ -126,27 +179,32 @@ func (o *Object) readDynamic(p *elf.Prog) error {
 			o.BindNow = o.BindNow || elf.DynFlag1(value)&elf.DF_1_NOW != 0
 		}
 	}
-	table, ok := o.offset(strtab)
-	if !ok && (len(needed) > 0 || soname != 0) {
+	return n, nil
+}
+
+// readNames reads the names and paths.
+func (o *Object) readNames(n *names) error {
+	table, ok := o.offset(n.strtab)
+	if !ok && (len(n.needed) > 0 || n.soname != 0) {
 		return errors.New("is a damaged ELF file: its table of names is nowhere in it")
 	}
 	str := func(off uint64) (string, error) {
-		if off >= strsz {
+		if off >= n.strsz {
 			return "", errors.New("is a damaged ELF file: a name lies outside of its table of names")
 		}
-		b := make([]byte, min(strsz-off, maxString))
-		n, err := o.r.ReadAt(b, int64(table+off))
+		b := make([]byte, min(n.strsz-off, maxString))
+		got, err := o.r.ReadAt(b, int64(table+off))
 		if err != nil && err != io.EOF {
 			return "", err
 		}
-		name, _, found := bytes.Cut(b[:n], []byte{0})
+		name, _, found := bytes.Cut(b[:got], []byte{0})
 		if !found {
 			return "", errors.New("is a damaged ELF file: a name has no end")
 		}
 		return string(name), nil
 	}
 	var err error
-	for _, off := range needed {
+	for _, off := range n.needed {
 		name, e := str(off)
 		if e != nil {
 			return e
@@ -155,20 +213,20 @@ func (o *Object) readDynamic(p *elf.Prog) error {
 			o.Needed = append(o.Needed, name)
 		}
 	}
-	if soname != 0 {
-		if o.Soname, err = str(soname); err != nil {
+	if n.soname != 0 {
+		if o.Soname, err = str(n.soname); err != nil {
 			return err
 		}
 	}
 	switch {
-	case runpath != 0:
+	case n.runpath != 0:
 		var s string
-		if s, err = str(runpath); err == nil {
+		if s, err = str(n.runpath); err == nil {
 			o.RunPath = strings.Split(s, ":")
 		}
-	case rpath != 0:
+	case n.rpath != 0:
 		var s string
-		if s, err = str(rpath); err == nil {
+		if s, err = str(n.rpath); err == nil {
 			o.RPath = strings.Split(s, ":")
 		}
 	}

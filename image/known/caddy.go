@@ -29,7 +29,7 @@ func caddy(p *Program) *Facts {
 	}
 	// For what it proxies to and where it asks for certificates; and the files that
 	// Go's package mime reads, of which it takes the first kind that is there.
-	f.Paths = append(f.Paths, Path{Host: caBundle, Why: "CA certificates"},
+	f.Paths = append(append(f.Paths, p.certificates()...),
 		Path{Host: "/usr/share/mime/globs2", Why: "types of files"}, Path{Host: "/etc/mime.types", Why: "types of files"})
 	switch {
 	case len(p.Args) > 0 && p.Args[0] == "start":

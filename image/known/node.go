@@ -55,18 +55,14 @@ func node(p *Program) *Facts {
 		for _, b := range nodeBuiltins {
 			f.Paths = append(f.Paths, Path{Host: b, Why: "a part of Node that its library reads"})
 		}
-		// OPENSSLDIR of the distribution: Debian's Node trusts what the system trusts.
-		f.Paths = append(f.Paths, Path{Host: "/usr/lib/ssl/cert.pem", Why: "CA certificates"},
-			Path{Host: "/usr/lib/ssl/openssl.cnf", Why: "configuration of OpenSSL"})
+		f.Paths = append(f.Paths, Path{Host: opensslConf, Why: "configuration of OpenSSL"})
 	}
-	// For --use-openssl-ca, --use-system-ca and NODE_EXTRA_CA_CERTS; without them it
-	// trusts a list of its own.
-	f.Paths = append(f.Paths, Path{Host: caBundle, Why: "CA certificates"})
+	// Debian's Node trusts what the system trusts, by OPENSSLDIR. Others have a list of
+	// their own, and read these for --use-openssl-ca, --use-system-ca and
+	// NODE_EXTRA_CA_CERTS.
+	f.Paths = append(f.Paths, p.certificates()...)
 	return f
 }
-
-// caBundle is the file of all CA certificates as Debian and its kin have it.
-const caBundle = "/etc/ssl/certs/ca-certificates.crt"
 
 // nodeMajor is the major version of Node in an ELF file, 0 if there is none.
 func nodeMajor(path string) int {

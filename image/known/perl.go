@@ -31,6 +31,9 @@ func perl(p *Program) *Facts {
 			f.Paths = append(f.Paths, Path{Host: dir, Why: "its library", Skip: perlSkip})
 		}
 	}
+	// IO::Socket::SSL asks OpenSSL where they are; HTTP::Tiny knows the file itself.
+	f.Paths = append(f.Paths, Path{Host: opensslConf, Why: "configuration of OpenSSL"})
+	f.Paths = append(f.Paths, p.certificates()...)
 	f.Notes = append(f.Notes, Note{Level: Info, Point: "single process", Text: "perl: fork, system, backticks and pipes to programs fail"})
 	return f
 }

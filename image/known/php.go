@@ -45,8 +45,8 @@ func php(p *Program) *Facts {
 		}
 	}
 	// Debian's reads the system's time zones, and lists the folder when it starts.
-	f.Paths = append(f.Paths, Path{Host: "/usr/share/zoneinfo", Why: "time zones", Skip: zoneSkip})
-	f.Paths = append(f.Paths, Path{Host: opensslConf, Why: "configuration of OpenSSL"}, Path{Host: "/etc/ssl/certs/ca-certificates.crt", Why: "CA certificates"})
+	f.Paths = append(f.Paths, timeZones(), Path{Host: opensslConf, Why: "configuration of OpenSSL"})
+	f.Paths = append(f.Paths, p.certificates()...)
 	if v := strings.ToLower(p.phpSetting("pcre.jit", inis)); v == "" || v == "1" || v == "on" || v == "yes" || v == "true" {
 		f.JIT = pcreCode
 	}
@@ -148,9 +148,4 @@ func phpSize(s string) int64 {
 		n = n*10 + int64(c-'0')
 	}
 	return n << shift
-}
-
-// zoneSkip leaves out the second and third form of each time zone.
-func zoneSkip(rel string, dir bool) bool {
-	return dir && (rel == "posix" || rel == "right")
 }

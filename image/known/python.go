@@ -52,10 +52,11 @@ func (p *Program) pythonFacts(prefix, lib string, v *venv) *Facts {
 	f.Paths = append(f.Paths, Path{Host: lib, Why: "the standard library", Skip: func(rel string, dir bool) bool {
 		return pythonSkip(rel, dir) || !dir && pycSkip(lib, rel, minor)
 	}})
-	for _, x := range []Path{
-		{Host: opensslConf, Why: "configuration of OpenSSL"}, {Host: "/etc/ssl/certs/ca-certificates.crt", Why: "CA certificates"}, {Host: "/usr/lib/ssl/cert.pem", Why: "CA certificates"},
+	for _, x := range append(p.certificates(), []Path{
+		{Host: opensslConf, Why: "configuration of OpenSSL"},
 		{Host: "/etc/mime.types", Why: "types of files"}, {Host: "/usr/lib/locale/C.utf8", Why: "the locale C.UTF-8"},
-	} {
+		timeZones(), // for its module zoneinfo
+	}...) {
 		if exists(x.Host) {
 			f.Paths = append(f.Paths, x)
 		}

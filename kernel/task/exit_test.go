@@ -1,6 +1,7 @@
 package task
 
 import (
+	"slices"
 	"sync"
 	"testing"
 
@@ -81,6 +82,21 @@ func TestThreadLimit(t *testing.T) {
 	if len(seen) != MaxThreads {
 		t.Error(len(seen), "IDs")
 	}
+	// RLIMIT_NPROC, below what there is already, at it, and as it was.
+	list[8].Exit(0)
+	list[8].finish()
+	for limit, want := range map[uint64]abi.Errno{0: abi.EAGAIN, MaxThreads - 1: abi.EAGAIN, MaxThreads: abi.OK} {
+		p.Limits.Set(abi.RLIMIT_NPROC, limit, MaxThreads)
+		x, e := p.NewThread()
+		if e != want {
+			t.Error("limit", limit, e)
+		}
+		if x != nil {
+			x.Exit(0)
+			x.finish()
+		}
+	}
+	list = slices.Delete(list, 8, 9)
 	for _, x := range list {
 		x.Exit(0)
 		x.finish()

@@ -109,8 +109,9 @@ var Trace struct {
 	Signal func(t *Thread, info *[abi.SiginfoSize]byte)
 }
 
-// NewThread makes a thread of the process, not yet running. EAGAIN at the limit
-// or without memory.
+// NewThread makes a thread of the process, not yet running. EAGAIN at MaxThreads or
+// RLIMIT_NPROC (the program never is its exception: it is not user 0, and has no
+// capabilities), or without memory.
 func (p *Process) NewThread() (*Thread, abi.Errno) {
 	c := ground.NewCtx()
 	if c == nil {
@@ -118,9 +119,10 @@ func (p *Process) NewThread() (*Thread, abi.Errno) {
 	}
 	t := &Thread{Ctx: c, Proc: p}
 	t.fx.t = t
+	limit, _ := p.Limits.Get(abi.RLIMIT_NPROC)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.live >= MaxThreads || p.dying.Load() {
+	if p.live >= MaxThreads || p.live > 0 && uint64(p.live) >= limit || p.dying.Load() {
 		c.Free()
 		return nil, abi.EAGAIN
 	}

@@ -81,7 +81,11 @@ func (b *Builder) build(ctx context.Context, toolchain, name string) (string, er
 	case Musl, Glibc:
 		compiler := map[string]string{Musl: "musl-gcc", Glibc: "gcc"}[toolchain]
 		file := filepath.Join(b.src, name+".c")
-		sources = []string{file, filepath.Join(b.src, "t.h")}
+		headers, err := filepath.Glob(filepath.Join(b.src, "*.h"))
+		if err != nil {
+			return "", err
+		}
+		sources = append([]string{file}, headers...)
 		command = func(out string) *exec.Cmd {
 			return exec.CommandContext(ctx, compiler, append(append([]string{}, cFlags...), "-o", out, file)...)
 		}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -38,8 +39,8 @@ func (b *Builder) BuildGoTest(ctx context.Context, pkg string) (string, error) {
 }
 
 // PackageSources gives what a package's tests read, at the paths where they look
-// for it: the package's folder, which is their working directory, and Go's time
-// zones.
+// for it: the package's folder, which is their working directory, the testdata in it
+// and beside it, Go's time zones, and the host's list of services.
 func PackageSources(ctx context.Context, pkg string) (dir string, files map[string]string, err error) {
 	root, err := goEnv(ctx, "GOROOT")
 	if err != nil {
@@ -48,27 +49,37 @@ func PackageSources(ctx context.Context, pkg string) (dir string, files map[stri
 	dir = filepath.Join(root, "src", filepath.FromSlash(pkg))
 	zones := filepath.Join(root, "lib", "time", "zoneinfo.zip")
 	files = map[string]string{zones: zones}
+	if info, err := os.Stat(services); err == nil && info.Mode().IsRegular() {
+		files[services] = services
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return "", nil, err
 	}
-	add := func(path string) { files[path] = path }
 	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		switch {
-		case e.Type().IsRegular():
-			add(path)
-		case e.IsDir() && e.Name() == "testdata":
-			err = filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
-				if err == nil && d.Type().IsRegular() {
-					add(path)
-				}
-				return err
-			})
+		if path := filepath.Join(dir, e.Name()); e.Type().IsRegular() {
+			files[path] = path
 		}
 	}
-	return dir, files, err
+	for _, data := range []string{filepath.Join(dir, "testdata"), filepath.Join(filepath.Dir(dir), "testdata")} {
+		err = filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {
+			if path == data && errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err == nil && d.Type().IsRegular() {
+				files[path] = path
+			}
+			return err
+		})
+		if err != nil {
+			return "", nil, err
+		}
+	}
+	return dir, files, nil
 }
+
+// services is read by the tests of package net.
+const services = "/etc/services"
 
 func goEnv(ctx context.Context, name string) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", name).Output()

@@ -26,6 +26,35 @@ FAIL
 	}
 }
 
+func TestPackageSources(t *testing.T) {
+	for pkg, want := range map[string][]string{
+		"net":          {"sendfile_test.go", "testdata/resolv.conf", "../testdata/Isaac.Newton-Opticks.txt"},
+		"compress/lzw": {"reader_test.go", "../testdata/e.txt"},
+		"errors":       {"errors_test.go"},
+	} {
+		dir, files, err := PackageSources(t.Context(), pkg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range want {
+			if path := filepath.Join(dir, name); files[path] != path {
+				t.Errorf("%s: no %s", pkg, path)
+			}
+		}
+		if _, ok := files[services]; ok != exists(services) {
+			t.Errorf("%s: %v", services, ok)
+		}
+	}
+	if _, _, err := PackageSources(t.Context(), "no/such"); err == nil {
+		t.Error("a package that is not there")
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
 func TestReadExpected(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "list")
 	read := func(text string) (Expected, error) {

@@ -321,9 +321,59 @@ static void use(void)
 	SHOW(syscall(SYS_pkey_mprotect, m, 0, PROT_READ, 9));
 }
 
+static void *hold(void *arg)
+{
+	pthread_mutex_lock(arg);
+	pthread_mutex_unlock(arg);
+	return NULL;
+}
+
+// tries is how pthread_create answers. A thread that was joined may be counted still.
+static int tries(pthread_t *t, pthread_mutex_t *m)
+{
+	int e = EAGAIN;
+	for (int i = 0; i < 200 && (e = pthread_create(t, NULL, hold, m)) == EAGAIN; i++)
+		pause_ns(MS);
+	return e;
+}
+
+// RLIMIT_NPROC bounds threads, of all of a user's processes. Only the user that Skerry
+// has is sure to have no others, and not to be an exception.
+static void threads(void)
+{
+	t_unprivileged();
+	pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
+	pthread_t first, second;
+	struct rlimit l;
+	CHECK(getrlimit(RLIMIT_NPROC, &l) == 0);
+	pthread_mutex_lock(&m);
+	for (rlim_t n = 0; n < 2; n++) {
+		SHOW(limit(RLIMIT_NPROC, n, l.rlim_max));
+		say("%s", t_errno(pthread_create(&first, NULL, hold, &m)));
+	}
+	// What there is, and one more; another user than Skerry's may have other processes.
+	rlim_t least = 2;
+	while (limit(RLIMIT_NPROC, least, l.rlim_max) == 0 && pthread_create(&first, NULL, hold, &m) != 0 && least < 100000)
+		least++;
+	CHECK(getuid() != 65532 || least == 2);
+	say("one more: %s", t_errno(pthread_create(&second, NULL, hold, &m)));
+	// A limit that was raised, as far as it may be, is in force at once.
+	SHOW(limit(RLIMIT_NPROC, least + 1, l.rlim_max));
+	say("raised: %s", t_errno(tries(&second, &m)));
+	SHOW(limit(RLIMIT_NPROC, 1, l.rlim_max)); // ends none
+	pthread_mutex_unlock(&m);
+	pthread_join(first, NULL), pthread_join(second, NULL);
+	say("lowered: %s", t_errno(pthread_create(&first, NULL, hold, &m)));
+	SHOW(limit(RLIMIT_NPROC, l.rlim_cur, l.rlim_max));
+	int e = tries(&first, &m);
+	say("as it was: %s", t_errno(e));
+	if (e == 0)
+		pthread_join(first, NULL);
+}
+
 static const struct t_case cases[] = {
 	{"limits", limits}, {"scheduling", scheduling}, {"processors", processors}, {"controls", controls},
-	{"clock", clock_settings}, {"use", use}, {"denial", denial},
+	{"clock", clock_settings}, {"use", use}, {"denial", denial}, {"threads", threads},
 };
 
 int main(int argc, char **argv)

@@ -2,17 +2,24 @@ package unwind
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"debug/elf"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"skerry/bootrec"
 )
 
-// recorded is a crash of testdata/frames.elf as the kernel told it.
+// recorded is a crash of frames.elf, which is made from testdata/frames.c, as the kernel
+// told it.
 type recorded struct {
 	Reg   [bootrec.Regs]uint64
 	Maps  []bootrec.Mapping
@@ -20,6 +27,35 @@ type recorded struct {
 	Stack []byte
 }
 
+// recordedCode is the SHA-256 of the .text that was running: the record tells of its
+// addresses.
+const recordedCode = "076de83f98eeb53cdc86a34e8c4771f727ba7bb9c783ecc18b907e453937527e"
+
+// framesELF builds the program once for all tests.
+var framesELF = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "skerry-unwind-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	out := filepath.Join(dir, "frames.elf")
+	cmd := exec.Command("gcc", "-g1", "-O2", "-fomit-frame-pointer", "-static", "-nostdlib", "-ffreestanding", "-fno-pie", "-no-pie",
+		"-fdebug-prefix-map="+dir+"=.", "-Wl,--build-id=none", "-o", out, "frames.c")
+	source, err := os.ReadFile("testdata/frames.c")
+	if err != nil {
+		return nil, err
+	}
+	cmd.Dir = dir
+	if err := os.WriteFile(filepath.Join(dir, "frames.c"), source, 0o600); err != nil {
+		return nil, err
+	}
+	if b, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("gcc: %w: %s", err, b)
+	}
+	return os.ReadFile(out)
+})
+
+// record skips the test where no gcc is, or one that makes other code of frames.c.
 func record(t testing.TB) (*recorded, []byte) {
 	t.Helper()
 	b, err := os.ReadFile("testdata/frames.json")
@@ -30,11 +66,25 @@ func record(t testing.TB) (*recorded, []byte) {
 	if err := json.Unmarshal(b, r); err != nil {
 		t.Fatal(err)
 	}
-	elf, err := os.ReadFile("testdata/frames.elf")
+	program, err := framesELF()
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Skip("there is no gcc to build testdata/frames.c (Debian: apt install gcc)")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r, elf
+	f, err := elf.NewFile(bytes.NewReader(program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := f.Section(".text").Data()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := fmt.Sprintf("%x", sha256.Sum256(code)); sum != recordedCode {
+		t.Skipf("this gcc makes other code of testdata/frames.c (%s) than was recorded with gcc 12.2.0 of Debian 12", sum)
+	}
+	return r, program
 }
 
 func (r *recorded) memory(elf []byte) *Memory {

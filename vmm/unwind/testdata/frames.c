@@ -1,6 +1,6 @@
-// The program of frames.elf, which crashes where no frame pointer leads back:
-//   gcc -g1 -O2 -fomit-frame-pointer -static -nostdlib -ffreestanding -fno-pie -no-pie -fdebug-prefix-map=$PWD=. -Wl,--build-id=none -o frames.elf frames.c
-// frames.json holds what the kernel sent about a run of it.
+// The program of the record in frames.json, which is what the kernel sent about a run of
+// it: it crashes where no frame pointer leads back. The test builds it (framesELF), and
+// expects these lines where they are.
 #define NOINLINE __attribute__((noinline, noclone))
 
 volatile int sink;

@@ -1,0 +1,13 @@
+package known
+
+// zones is where the system has the time zones.
+const zones = "/usr/share/zoneinfo"
+
+// timeZones are all of them, for a language whose library looks a zone up by its name.
+// A link to the zone of this host is not among them: machines have UTC.
+func timeZones() Path { return Path{Host: zones, Why: "time zones", Skip: zoneSkip} }
+
+// zoneSkip leaves out the second and third form of each time zone, and the host's own.
+func zoneSkip(rel string, dir bool) bool {
+	return dir && (rel == "posix" || rel == "right") || !dir && rel == "localtime"
+}
