@@ -49,7 +49,10 @@ func Decode(b []byte) (*Record, error) {
 		if flags&^flagIgnorable != 0 {
 			return nil, bad(tag, "unknown flags")
 		}
-		if tag == 0 || tag >= tagEnd {
+		if tag == TagEarly && flags&flagIgnorable == 0 {
+			return nil, bad(0, "the early seed is not marked as one that may be ignored")
+		}
+		if tag >= tagEnd {
 			if flags&flagIgnorable == 0 {
 				return nil, bad(tag, "is unknown to this kernel")
 			}
@@ -94,8 +97,15 @@ func decodeValue(r *Record, tag Tag, data []byte) string {
 		r.Memory = c.u64()
 	case TagClock:
 		r.Wall, r.StopTimeout = int64(c.u64()), int64(c.u64())
+	case TagEarly:
+		if len(data) != len(r.Early) || zero(data) {
+			return "the early seed is all zero or of another length"
+		}
+		copy(r.Early[:], c.rest())
 	case TagSeed:
-		copy(r.Seed[:], c.take(len(r.Seed)))
+		if copy(r.Seed[:], c.take(len(r.Seed))); r.Seed == [32]byte{} {
+			return "is all zero"
+		}
 	case TagOptions:
 		o := c.u32()
 		if o&^optAll != 0 {

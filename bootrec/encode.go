@@ -17,6 +17,11 @@ func Encode(r *Record) ([]byte, error) {
 	b = le.AppendUint32(b, 0) // the length, known at the end
 	b = le.AppendUint32(b, RecordVersion)
 
+	if r.Early != [32]byte{} {
+		at := len(b)
+		b = value(b, TagEarly, func(b []byte) []byte { return append(b, r.Early[:]...) })
+		le.PutUint16(b[at+2:], flagIgnorable)
+	}
 	b = value(b, TagProgram, func(b []byte) []byte { return append(b, r.Program...) })
 	b = value(b, TagArgs, func(b []byte) []byte { return appendStrings(b, r.Args) })
 	if len(r.Env) > 0 {
@@ -33,7 +38,9 @@ func Encode(r *Record) ([]byte, error) {
 		b = le.AppendUint64(b, uint64(r.Wall))
 		return le.AppendUint64(b, uint64(r.StopTimeout))
 	})
-	b = value(b, TagSeed, func(b []byte) []byte { return append(b, r.Seed[:]...) })
+	if r.Seed != [32]byte{} {
+		b = value(b, TagSeed, func(b []byte) []byte { return append(b, r.Seed[:]...) })
+	}
 	b = value(b, TagOptions, func(b []byte) []byte { return le.AppendUint32(b, options(r)) })
 	b = appendNet(b, &r.Net)
 	if len(r.Policy) > 0 {

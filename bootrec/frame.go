@@ -55,6 +55,9 @@ const (
 	KindDescriptors Kind = 16
 	KindEvents      Kind = 17 // of the audit, with those before
 	KindCounters    Kind = 18 // once
+
+	// Before the exit of a machine that was asked for audit events.
+	KindAudited Kind = 19 // u64 records, u64 events: how many Audit frames there were, and for how much
 )
 
 // Kinds from the launcher to the machine.
@@ -104,6 +107,30 @@ func AppendText[T ~string | ~[]byte](b []byte, k Kind, text T) []byte {
 func AppendTimeReq(b []byte, id uint64) []byte {
 	b = appendHeader(b, KindTimeReq, 8)
 	return le.AppendUint64(b, id)
+}
+
+// Audited is what a machine tells of its audit at the end: how many records it made, which
+// is the number of the last one, and how many events they stand for, those included that
+// are only counted in one. Who has got fewer has lost some.
+type Audited struct{ Records, Events uint64 }
+
+// AppendAudited tells it.
+func AppendAudited(b []byte, a Audited) []byte {
+	b = appendHeader(b, KindAudited, 16)
+	b = le.AppendUint64(b, a.Records)
+	return le.AppendUint64(b, a.Events)
+}
+
+// ParseAudited reads it. A record stands for one event at least.
+func ParseAudited(p []byte) (Audited, error) {
+	if len(p) != 16 {
+		return Audited{}, errPayload
+	}
+	a := Audited{le.Uint64(p), le.Uint64(p[8:])}
+	if a.Events < a.Records || a.Events >= 1<<63 {
+		return Audited{}, errPayload
+	}
+	return a, nil
 }
 
 // Time is the answer to a time request: the launcher's clocks, read as late as

@@ -132,11 +132,24 @@ func TestPayloads(t *testing.T) {
 			t.Errorf("signal %d accepted as %d", s, got)
 		}
 	}
+	for _, a := range []Audited{{}, {3, 3}, {3, 1 << 40}} {
+		if got, err := ParseAudited(payload(AppendAudited(nil, a))); got != a || err != nil {
+			t.Error(got, err)
+		}
+	}
+	for _, a := range []Audited{{2, 1}, {0, 1 << 63}} {
+		if _, err := ParseAudited(payload(AppendAudited(nil, a))); err == nil {
+			t.Error("accepted", a)
+		}
+	}
 	if _, err := ParseTime(payload(AppendTime(nil, Time{Wall: -1}))); err == nil {
 		t.Error("negative wall clock accepted")
 	}
 	for n := range 40 {
 		p := make([]byte, n)
+		if _, err := ParseAudited(p); (err == nil) != (n == 16) {
+			t.Error("audited of", n)
+		}
 		if _, err := ParseHello(p); (err == nil) != (n == 4) {
 			t.Error("hello", n, err)
 		}
@@ -252,6 +265,7 @@ func checkStream(t testing.TB, b []byte, cut func(int) int) {
 			t.Fatalf("exit %+v is not stable", e)
 		}
 		ParseHello(p)
+		ParseAudited(p)
 		ParseTime(p)
 		ParseTimeReq(p)
 		ParseSignal(p)

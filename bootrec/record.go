@@ -57,8 +57,12 @@ type Record struct {
 	// StopTimeout is how long, in nanoseconds, the launcher waits after a
 	// request to stop before it ends the machine.
 	StopTimeout int64
-	// Seed is fresh randomness of the launcher's kernel, never all zero.
+	// Seed is fresh randomness of the launcher's kernel. All zero: there is none, and the
+	// machine has to find some elsewhere.
 	Seed [32]byte
+	// Early is more of it, for what draws before the record is decoded: the kernel's own
+	// runtime, which takes in the beginning of the record as it stands. All zero: none.
+	Early [32]byte
 
 	// Trace asks for Strace frames.
 	Trace bool
@@ -149,33 +153,38 @@ type Tag uint16
 
 // Tags, in the order in which they stand in a record.
 const (
-	TagProgram  Tag = 1 + iota // string
-	TagArgs                    // strings
-	TagEnv                     // strings
-	TagCwd                     // string
-	TagHostname                // string
-	TagMachine                 // u32 CPUs, u32 zero, u64 memory
-	TagClock                   // i64 wall, i64 stop timeout
-	TagSeed                    // 32 bytes
-	TagOptions                 // u32 of option bits
-	TagNet                     // u32 mode, u32 MTU
-	TagV4                      // address with prefix length, address or zeros
-	TagV6                      // the same
-	TagDNS                     // u32 count, addresses
-	TagSearch                  // strings
-	TagHosts                   // u32 count, each: address, strings
-	TagDeny                    // u32 count, addresses with prefix length
-	TagPolicy                  // bytes
-	TagJIT                     // u64, not 0
-	TagTmpfs                   // u32 count, each: u64 size, u32 length, path
-	TagSecrets                 // u32 count, each: u32 length, name, u32 length, bytes
-	TagOverlay                 // u64 bytes, 0: the kernel's choice
+	// TagEarly is first so that it stands where a kernel looks before it decodes
+	// anything, however long the arguments are. It has flagIgnorable: kernels that do
+	// not know it skip a value with that, whatever its tag, and take it in all the same.
+	TagEarly Tag = iota // 32 bytes, not all zero
+
+	TagProgram  // string
+	TagArgs     // strings
+	TagEnv      // strings
+	TagCwd      // string
+	TagHostname // string
+	TagMachine  // u32 CPUs, u32 zero, u64 memory
+	TagClock    // i64 wall, i64 stop timeout
+	TagSeed     // 32 bytes, not all zero
+	TagOptions  // u32 of option bits
+	TagNet      // u32 mode, u32 MTU
+	TagV4       // address with prefix length, address or zeros
+	TagV6       // the same
+	TagDNS      // u32 count, addresses
+	TagSearch   // strings
+	TagHosts    // u32 count, each: address, strings
+	TagDeny     // u32 count, addresses with prefix length
+	TagPolicy   // bytes
+	TagJIT      // u64, not 0
+	TagTmpfs    // u32 count, each: u64 size, u32 length, path
+	TagSecrets  // u32 count, each: u32 length, name, u32 length, bytes
+	TagOverlay  // u64 bytes, 0: the kernel's choice
 	tagEnd
 )
 
 // mandatory holds the tags without which a record is refused, a bit each.
 const mandatory = 1<<TagProgram | 1<<TagArgs | 1<<TagCwd | 1<<TagHostname |
-	1<<TagMachine | 1<<TagClock | 1<<TagSeed | 1<<TagOptions | 1<<TagNet
+	1<<TagMachine | 1<<TagClock | 1<<TagOptions | 1<<TagNet
 
 // Bits of TagOptions.
 const (

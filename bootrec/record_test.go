@@ -29,7 +29,7 @@ func full() *Record {
 		},
 	}
 	for i := range r.Seed {
-		r.Seed[i] = byte(i + 1)
+		r.Seed[i], r.Early[i] = byte(i+1), byte(i+65)
 	}
 	return r
 }
@@ -57,7 +57,9 @@ func TestRoundTrip(t *testing.T) {
 	for len(longest.Env) < MaxEnv {
 		longest.Env = append(longest.Env, "K=")
 	}
-	for name, r := range map[string]*Record{"full": full(), "small": small(), "dhcp": dhcp, "longest": longest} {
+	unseeded := small()
+	unseeded.Seed = [32]byte{} // its kernel finds randomness elsewhere, or does not start
+	for name, r := range map[string]*Record{"full": full(), "small": small(), "dhcp": dhcp, "longest": longest, "unseeded": unseeded} {
 		b := mustEncode(t, r)
 		got, err := Decode(b)
 		if err != nil {
@@ -75,6 +77,28 @@ func TestRoundTrip(t *testing.T) {
 		if !reflect.DeepEqual(got, r) {
 			t.Errorf("%s: the record changed when its source was erased", name)
 		}
+	}
+}
+
+// TestEarly: the early seed is the first value, however long the arguments are, since the
+// kernel takes in the beginning of the record before it decodes any; and to a kernel that
+// does not know it it is a value to be skipped.
+func TestEarly(t *testing.T) {
+	r := full()
+	r.Args = []string{"a", strings.Repeat("x", MaxString)}
+	b := mustEncode(t, r)
+	if at := bytes.Index(b, r.Early[:]); at != headerSize+tlvSize {
+		t.Errorf("the early seed stands at %d", at)
+	}
+	if TagProgram != 1 || TagOverlay != 21 { // part of the format
+		t.Error(TagProgram, TagOverlay)
+	}
+	if tag, flags := le.Uint16(b[headerSize:]), le.Uint16(b[headerSize+2:]); tag != 0 || flags != flagIgnorable {
+		t.Errorf("tag %d, flags %d", tag, flags)
+	}
+	r.Early = [32]byte{}
+	if b := mustEncode(t, r); Tag(le.Uint16(b[headerSize:])) != TagProgram {
+		t.Error("no early seed has a value")
 	}
 }
 
@@ -121,7 +145,6 @@ func TestEncodeRefuses(t *testing.T) {
 		{TagMachine, func(r *Record) { r.Memory = 1 << 60 }},
 		{TagClock, func(r *Record) { r.Wall = -1 }},
 		{TagClock, func(r *Record) { r.StopTimeout = -1 }},
-		{TagSeed, func(r *Record) { r.Seed = [32]byte{} }},
 		{TagPolicy, func(r *Record) { r.Policy = make([]byte, MaxPolicy+1) }},
 		{TagJIT, func(r *Record) { r.JIT = 4095 }},
 		{TagTmpfs, func(r *Record) { r.Tmpfs = []Tmpfs{{"data", 0}} }},
@@ -267,6 +290,11 @@ func TestDecodeRefuses(t *testing.T) {
 		"value huge":        replace(at(TagPolicy), []byte{byte(TagPolicy), 0, 0, 0, 255, 255, 255, 255, 1, 2, 3, 4, 5, 6, 7, 8}),
 		"padding":           replace(at(TagProgram), append(tlv(1, 0, "/aaaaaa")[:15], 1)),
 		"seed short":        replace(at(TagSeed), tlv(uint16(TagSeed), 0, strings.Repeat("x", 31))),
+		"seed zero":         replace(at(TagSeed), tlv(uint16(TagSeed), 0, strings.Repeat("\x00", 32))),
+		"early short":       replace(at(TagEarly), tlv(uint16(TagEarly), 1, strings.Repeat("x", 31))),
+		"early long":        replace(at(TagEarly), tlv(uint16(TagEarly), 1, strings.Repeat("x", 40))),
+		"early zero":        replace(at(TagEarly), tlv(uint16(TagEarly), 1, strings.Repeat("\x00", 32))),
+		"early unmarked":    replace(at(TagEarly), tlv(uint16(TagEarly), 0, strings.Repeat("x", 32))),
 		"seed long":         replace(at(TagSeed), tlv(uint16(TagSeed), 0, strings.Repeat("x", 33))),
 		"unknown option":    replace(at(TagOptions), tlv(uint16(TagOptions), 0, "\x10\x00\x00\x00")),
 		"machine reserved":  replace(at(TagMachine), tlv(uint16(TagMachine), 0, "\x01\x00\x00\x00\x01\x00\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00")),

@@ -43,9 +43,6 @@ func validate(r *Record) error {
 	if r.Wall < 0 || r.StopTimeout < 0 {
 		return bad(TagClock, "is negative")
 	}
-	if r.Seed == [32]byte{} {
-		return bad(TagSeed, "is all zero")
-	}
 	if len(r.Policy) > MaxPolicy {
 		return bad(TagPolicy, "is too long")
 	}

@@ -81,6 +81,9 @@ type Config struct {
 	Strace io.Writer
 	// Audit takes the events of the kernel's, a JSON object each; nil asks for none.
 	Audit func(event []byte)
+	// Audited takes how many there were, at the end of a machine that could tell. It may be
+	// called before the last of them has come to Audit. The func may be nil.
+	Audited func(bootrec.Audited)
 	// Say takes a line for the user, without prefix and newline. It may be
 	// called from several goroutines.
 	Say func(line string)

@@ -149,7 +149,7 @@ func (s *ports) text(f bootrec.Frame) error {
 		if s.c.Strace != nil {
 			s.writeLines(s.c.Strace, text)
 		}
-	case bootrec.KindHello, bootrec.KindTimeReq, bootrec.KindExit:
+	case bootrec.KindHello, bootrec.KindTimeReq, bootrec.KindExit, bootrec.KindAudited:
 		return &bootrec.FrameError{Why: "a control frame on the log port"}
 	}
 	return nil // a kind of a newer kernel
@@ -193,6 +193,14 @@ func (s *ports) controlFrame(f bootrec.Frame) error {
 		bootrec.KindThreads, bootrec.KindCalls, bootrec.KindDescriptors, bootrec.KindEvents, bootrec.KindCounters:
 		if !s.ended {
 			return s.failure.add(f)
+		}
+	case bootrec.KindAudited:
+		a, err := bootrec.ParseAudited(f.Payload)
+		if err != nil {
+			return err
+		}
+		if s.c.Audited != nil {
+			s.c.Audited(a)
 		}
 	default:
 		return s.text(f)

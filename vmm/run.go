@@ -123,12 +123,15 @@ func record(c *Config) ([]byte, error) {
 	if c.Network {
 		r.Net = network(c.HostAccess, "/etc/resolv.conf")
 	}
-	if _, err := rand.Read(r.Seed[:]); err != nil {
-		return nil, failed("randomness", cause(err), "")
+	for _, b := range [][]byte{r.Seed[:], r.Early[:]} {
+		if _, err := rand.Read(b); err != nil {
+			return nil, failed("randomness", cause(err), "")
+		}
 	}
 	r.Wall, _ = clocks()
 	b, err := bootrec.Encode(&r)
 	clear(r.Seed[:])
+	clear(r.Early[:])
 	if err != nil {
 		return nil, failed("the machine's configuration", err.Error(), "")
 	}

@@ -182,11 +182,13 @@ func TestHandOver(t *testing.T) {
 	for range 2 {
 		s := newSession(t, "hello", "record", "exit:0")
 		s.run(t)
-		seed := s.out.String()
-		seed = seed[strings.Index(seed, "Seed:"):]
-		seeds[seed[:strings.IndexByte(seed, ']')]] = true
+		for _, name := range []string{"Seed:", "Early:"} {
+			seed := s.out.String()
+			seed = seed[strings.Index(seed, name)+len(name):]
+			seeds[seed[:strings.IndexByte(seed, ']')]] = true
+		}
 	}
-	if len(seeds) != 2 {
+	if len(seeds) != 4 {
 		t.Errorf("seeds %v", seeds)
 	}
 

@@ -2,14 +2,17 @@ package main
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 
+	"skerry/bootrec"
 	"skerry/image"
 	"skerry/vmm"
 	"skerry/vmm/audit"
@@ -52,8 +55,10 @@ func (a *app) openAudit(p *prepared, path string) (done func(r *vmm.Result), err
 		return nil, err
 	}
 	im := p.image
+	policy := auditPolicy(&p.config)
+	sum := sha256.Sum256([]byte(policy))
 	rec, err := audit.New(w, old, audit.Line{Boot: hex.EncodeToString(id), Image: im.ID(), Kernel: im.Manifest.Kernel.SHA256,
-		Program: im.Manifest.Program, By: "skerry " + image.Version})
+		Policy: policy, PolicySHA256: hex.EncodeToString(sum[:]), Program: im.Manifest.Program, By: "skerry " + image.Version})
 	if err != nil {
 		return nil, fail(bare(err))
 	}
@@ -67,6 +72,7 @@ func (a *app) openAudit(p *prepared, path string) (done func(r *vmm.Result), err
 		rec.Event(b)
 		broken(rec.Err())
 	}
+	p.config.Audited = func(t bootrec.Audited) { rec.Total(t.Records, t.Events) }
 	return func(r *vmm.Result) {
 		ended, status := "not started", vmm.StatusFailed
 		if r != nil {
@@ -78,6 +84,38 @@ func (a *app) openAudit(p *prepared, path string) (done func(r *vmm.Result), err
 		}
 		broken(err)
 	}, nil
+}
+
+// auditPolicy is what a machine is held to, as its kernel is told: the same text for the
+// same policy, whether the image says it or a flag has tightened it for this run.
+func auditPolicy(c *vmm.Config) string {
+	kill, err := bootrec.ParsePolicy(c.Record.Policy)
+	if err != nil {
+		return "not understood" // by the kernel neither, which does not start
+	}
+	var b strings.Builder
+	for _, r := range auditRules {
+		verdict := image.Deny
+		if kill&r.rule != 0 {
+			verdict = image.Kill
+		}
+		fmt.Fprintf(&b, "%s=%s ", r.name, verdict)
+	}
+	seal := image.SealDefault
+	if kill&bootrec.SealLibraries != 0 {
+		seal = image.SealAll
+	}
+	fmt.Fprintf(&b, "seal=%s jit=%d host-access=%t", seal, c.Record.JIT, c.HostAccess)
+	return b.String()
+}
+
+// auditRules are the rules of a policy, by name.
+var auditRules = []struct {
+	name string
+	rule bootrec.Rules
+}{
+	{"egress", bootrec.RuleEgress}, {"identity", bootrec.RuleIdentity}, {"memory", bootrec.RuleMemory},
+	{"process", bootrec.RuleProcess}, {"surface", bootrec.RuleSurface},
 }
 
 func newAudit(a *app) *cobra.Command {
@@ -97,7 +135,8 @@ of it was changed, removed or moved since it was written. See its own help.`,
 		Short: "Tell whether an audit record is whole",
 		Long: `Verify reads a record of ` + "`skerry run --audit FILE`" + ` and tells whether it is whole: no
 line of it was changed, removed or moved since it was written. It prints what the
-record counts, and the hash of its last line. Whoever can write the whole file can
+record counts, what the kernels counted that did not come, and the hash of its last
+line. Whoever can write the whole file can
 make it anew; to notice that, or the loss of the newest machines, keep this hash
 elsewhere.
 
@@ -124,7 +163,14 @@ The status is 0 if the record is whole and 1 if it is not.`,
 			if s.Open > 0 {
 				fmt.Fprintf(a.stdout, ", of which %d without an end (killed, or running)", s.Open)
 			}
-			fmt.Fprintf(a.stdout, "\nevents    %d, and %d like them that were left out\nlost      %d\nlines     %d\nlast      sha256 %x\n", s.Events, s.LeftOut, s.Lost, s.Lines, s.Last)
+			fmt.Fprintf(a.stdout, "\nevents    %d, and %d like them that were left out\nlost      %d", s.Events, s.LeftOut, s.Lost)
+			if s.Untold > 0 {
+				fmt.Fprintf(a.stdout, " (%d events have no line and are in the count of none)", s.Untold)
+			}
+			if s.Uncounted > 0 {
+				fmt.Fprintf(a.stdout, "; %d ended without a count, so what was lost at the end is not known", s.Uncounted)
+			}
+			fmt.Fprintf(a.stdout, "\nlines     %d\nlast      sha256 %x\n", s.Lines, s.Last)
 			return nil
 		},
 	})

@@ -2,14 +2,19 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"skerry/image"
 	"skerry/vmm"
+	"skerry/vmm/audit"
 )
 
 // TestAuditFile: what run --audit makes of a file that is there, and audit verify of one.
@@ -57,6 +62,79 @@ func TestAuditFile(t *testing.T) {
 	w.run(t, "audit", "verify", "nothing").want(t, 125, "", "nothing: no such file")
 	if o := run("--audit", "-", "./app", "exit:0"); o.status != 0 || !strings.Contains(o.stderr, `skerry: audit: {"v":1,"seq":0,`) {
 		t.Errorf("%+v", o)
+	}
+}
+
+// startOf is the first line of the last machine in a record.
+func startOf(t *testing.T, path string) (l audit.Line) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(b) {
+		var m audit.Line
+		if err := json.Unmarshal(line, &m); err != nil {
+			t.Fatal(err)
+		}
+		if m.Rule == audit.Start {
+			l = m
+		}
+	}
+	return l
+}
+
+// TestAuditPolicy: the first line of a machine names the policy that it is held to, as the
+// image has it and flags have tightened it, with a hash that is the same for the same one.
+func TestAuditPolicy(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		flags  []string
+		policy string
+	}{
+		{nil, "egress=deny identity=deny memory=deny process=deny surface=deny seal=default jit=0 host-access=false"},
+		{[]string{"--level", "strict"}, "egress=deny identity=deny memory=deny process=kill surface=deny seal=default jit=0 host-access=false"},
+		{[]string{"--verdict", "surface=kill", "--seal", "all"}, "egress=deny identity=deny memory=deny process=deny surface=kill seal=all jit=0 host-access=false"},
+		{[]string{"--jit", "64K", "--host-access"}, "egress=deny identity=deny memory=deny process=deny surface=deny seal=default jit=65536 host-access=true"},
+	} {
+		for range 2 {
+			w.runK(t, append(append([]string{"run", "--audit", "record"}, c.flags...), "./app", "hello", "exit:0")...).want(t, 0, "", "")
+			l := startOf(t, w.path("record"))
+			if l.Policy != c.policy || l.PolicySHA256 != fmt.Sprintf("%x", sha256.Sum256([]byte(c.policy))) {
+				t.Errorf("%q: %q, %s", c.flags, l.Policy, l.PolicySHA256)
+			}
+		}
+	}
+	var names []string
+	for _, r := range auditRules {
+		names = append(names, r.name)
+		kill := &image.Policy{Verdicts: map[string]string{r.name: image.Kill}}
+		if kill.Rules() != r.rule {
+			t.Errorf("%s is %b", r.name, kill.Rules())
+		}
+	}
+	if !slices.Equal(names, image.PolicyRules()) {
+		t.Error(names)
+	}
+}
+
+// TestAuditLost: what the kernel counts and did not come is told, by verify as well; and so
+// is a machine that could not tell.
+func TestAuditLost(t *testing.T) {
+	w := newWorld(t)
+	event := `audit:{"n":1,"rule":"call","action":"denied","wall":1}`
+	for _, c := range []struct {
+		file, total string
+		says        string
+	}{
+		{"all", "audited:1", "\nlost      0\n"},
+		{"some", "audited:3", "\nlost      2 (2 events have no line and are in the count of none)\n"},
+		{"untold", "log:x", "\nlost      0; 1 ended without a count, so what was lost at the end is not known\n"},
+	} {
+		w.runK(t, "run", "--audit", c.file, "./app", "hello", event, c.total, "exit:0").want(t, 0, "", "")
+		if o := w.run(t, "audit", "verify", c.file); o.status != 0 || !strings.Contains(o.stdout, c.says) || !strings.Contains(o.stdout, "\nevents    1, and 0 ") {
+			t.Errorf("%s: %+v", c.file, o)
+		}
 	}
 }
 

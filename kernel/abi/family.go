@@ -54,7 +54,9 @@ type Reason uint8
 // Reasons. NoReason is of calls that are implemented or meant to be.
 const (
 	NoReason Reason = iota
-	// SingleProcess: there is one process, and it is never replaced.
+	// SingleProcess: there is one process, which is never replaced, and no code beside
+	// it: none is loaded into the kernel. A policy may end the machine for a try, so
+	// what libraries merely probe for is not among these.
 	SingleProcess
 	// NoUsers: there is one identity without privileges, so what Linux keeps for
 	// a superuser is nobody's.

@@ -8,8 +8,9 @@
 //
 // The generator is ChaCha8 of math/rand/v2 (the C2SP chacha8rand design, which
 // Go's own runtime trusts), keyed afresh for every request: the first 32 bytes
-// of each stream replace the key before any of the rest is handed out, so that
-// what was drawn cannot be recovered from memory later. ChaCha8 rather than
+// of each stream replace the key before any of the rest is handed out, and the
+// generator, its buffer and the stack that it used are cleared, so that what was
+// drawn cannot be recovered from memory later. ChaCha8 rather than
 // ChaCha20, because the best known attack reaches 7 rounds and the standard
 // library keeps it (no cipher of our own in ring 0).
 //
@@ -19,6 +20,7 @@ package entropy
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -29,7 +31,7 @@ import (
 // Floor is how many credited bits the pool needs before the program may start.
 const Floor = 256
 
-// reseed limits how long and how much one key chain is used.
+// Limits of how long, and for how much, a chain of keys goes without fresh input.
 const (
 	reseedAfter = 5 * time.Minute
 	reseedBytes = 1 << 30
@@ -41,10 +43,17 @@ type Pool struct {
 	key    [32]byte
 	credit int
 	drawn  uint64
-	since  time.Time
-	// More, when set, is asked for fresh bytes at a reseed: the virtio device.
-	// It answers how many of them it filled in.
-	More func([]byte) int
+	since  time.Time // of the last reseed
+	ask    func()
+	now    func() time.Time // nil for time.Now
+}
+
+// OnReseed has ask called at each reseed, for what takes longer than a draw may: the
+// virtio device, whose bytes are mixed in when they come. It must not block or draw.
+func (p *Pool) OnReseed(ask func()) {
+	p.mu.Lock()
+	p.ask = ask
+	p.mu.Unlock()
 }
 
 // Mix stirs b into the pool and credits it with the given number of bits.
@@ -64,6 +73,30 @@ func (p *Pool) mix(b []byte) {
 	binary.LittleEndian.PutUint64(t[:], arch.RDTSC())
 	h.Write(t[:])
 	h.Sum(p.key[:0])
+	eraseHash(h)
+	scrub(0)
+}
+
+// eraseHash overwrites what h has taken in: a block of zeros that comes in two pieces
+// passes through its buffer.
+func eraseHash(h hash.Hash) {
+	var zero [sha256.BlockSize]byte
+	h.Reset()
+	h.Write(zero[:1])
+	h.Write(zero[1:])
+}
+
+// erase overwrites a generator.
+//
+//go:noinline
+func erase(g *rand.ChaCha8) { *g = rand.ChaCha8{} }
+
+// scrub overwrites the stack below its caller, where what it called had keys.
+//
+//go:noinline
+func scrub(i uint8) byte {
+	var b [1 << 10]byte
+	return b[i] // so that b is there, and zero
 }
 
 // Credit is how many bits the pool was credited with.
@@ -128,47 +161,81 @@ func (p *Pool) Read(b []byte) {
 	}
 }
 
+// generators are erased ones: the runtime has them on the heap, wherever they are declared.
+var generators = sync.Pool{New: func() any { return new(rand.ChaCha8) }}
+
 func (p *Pool) draw(b []byte) {
+	g := generators.Get().(*rand.ChaCha8)
+	p.generate(g, b)
+	generators.Put(g)
+}
+
+// generate is draw with the memory of the generator.
+func (p *Pool) generate(g *rand.ChaCha8, b []byte) {
 	p.mu.Lock()
-	if p.drawn > reseedBytes || time.Since(p.since) > reseedAfter {
-		p.reseed()
+	now := time.Now
+	if p.now != nil {
+		now = p.now
 	}
-	g := rand.NewChaCha8(p.key)
-	g.Read(p.key[:])
+	if t := now(); p.drawn > reseedBytes || t.Sub(p.since) > reseedAfter {
+		p.reseed(t)
+	}
+	p.advance(g)
 	p.drawn += uint64(len(b))
 	p.mu.Unlock()
 	g.Read(b)
+	erase(g)
+	scrub(0)
 }
 
-// reseed stirs fresh input in. p.mu is held; the device is not waited for.
-func (p *Pool) reseed() {
+// advance sets g up with the key and takes the next key from it. It has a frame of its
+// own, for scrub to overwrite: the key is handed down by value. p.mu is held.
+//
+//go:noinline
+func (p *Pool) advance(g *rand.ChaCha8) {
+	g.Seed(p.key)
+	g.Read(p.key[:])
+}
+
+// reseed stirs fresh input in. p.mu is held; no device is waited for.
+func (p *Pool) reseed(now time.Time) {
 	var b [64]byte
 	n := 0
-	if p.More != nil {
-		n = p.More(b[:])
-	}
 	if _, _, c, _ := arch.CPUID(1, 0); c&(1<<30) != 0 {
-		for i := 0; i < 4; i++ {
+		for try := 0; try < 16 && n < len(b); try++ {
 			if v, ok := arch.RDRAND(); ok {
-				b[i] ^= byte(v)
-				p.mix(binary.LittleEndian.AppendUint64(nil, v))
+				binary.LittleEndian.PutUint64(b[n:], v)
+				n += 8
 			}
 		}
 	}
 	p.mix(b[:n])
-	p.drawn, p.since = 0, time.Now()
+	clear(b[:])
+	p.drawn, p.since = 0, now
+	if p.ask != nil {
+		p.ask()
+	}
 }
 
 // Uint64 is a random word.
 func (p *Pool) Uint64() uint64 {
 	var b [8]byte
 	p.draw(b[:])
-	return binary.LittleEndian.Uint64(b[:])
+	v := binary.LittleEndian.Uint64(b[:])
+	clear(b[:])
+	return v
 }
 
 // Derive is 32 bytes for one purpose, independent of all other draws.
-func (p *Pool) Derive(purpose string) [32]byte {
+func (p *Pool) Derive(purpose string) (out [32]byte) {
 	var b [32]byte
 	p.draw(b[:])
-	return sha256.Sum256(append(b[:], purpose...))
+	h := sha256.New()
+	h.Write(b[:])
+	h.Write([]byte(purpose))
+	h.Sum(out[:0])
+	eraseHash(h)
+	clear(b[:])
+	scrub(0)
+	return out
 }

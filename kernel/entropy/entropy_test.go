@@ -3,7 +3,9 @@ package entropy
 import (
 	"bytes"
 	"math"
+	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 func TestPoolsDiffer(t *testing.T) {
@@ -75,5 +77,64 @@ func TestKeyErasure(t *testing.T) {
 	}
 	if p.Uint64() == p.Uint64() || p.Derive("a") == p.Derive("a") {
 		t.Fatal("draws repeat")
+	}
+}
+
+// TestReseed: fresh input comes in after a time and after an amount, and not before.
+func TestReseed(t *testing.T) {
+	var p Pool
+	asked, at := 0, time.Unix(1e9, 0)
+	p.now = func() time.Time { return at }
+	p.OnReseed(func() { asked++ })
+	p.Mix([]byte("x"), 256)
+	// next tells whether the key that a draw leaves is the old one's, alone.
+	next := func() bool {
+		g := rand.NewChaCha8(p.key)
+		var want [32]byte
+		g.Read(want[:])
+		p.Uint64()
+		return p.key == want
+	}
+	if next() || asked != 1 {
+		t.Error("the first draw does not reseed:", asked)
+	}
+	at = at.Add(reseedAfter)
+	if !next() || asked != 1 {
+		t.Error("a reseed too early:", asked)
+	}
+	at = at.Add(1)
+	if next() || asked != 2 {
+		t.Error("none after its time:", asked)
+	}
+	p.drawn = reseedBytes - 16
+	p.Uint64()
+	p.Uint64()
+	if p.drawn != reseedBytes || !next() || asked != 2 {
+		t.Error("a reseed after too little:", p.drawn, asked)
+	}
+	if next() || asked != 3 || p.drawn != 8 {
+		t.Error("none after its amount:", asked, p.drawn)
+	}
+	if p.Credit() != 256 {
+		t.Error("a reseed is credited:", p.Credit())
+	}
+}
+
+// TestAllocations: a draw allocates nothing.
+func TestAllocations(t *testing.T) {
+	var p Pool
+	p.Mix([]byte("x"), 256)
+	b := make([]byte, 100)
+	if n := testing.AllocsPerRun(100, func() { p.Read(b); p.Uint64() }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	var p Pool
+	p.Mix([]byte("x"), 256)
+	var v [16]byte
+	for b.Loop() {
+		p.Read(v[:])
 	}
 }

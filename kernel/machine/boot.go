@@ -42,7 +42,7 @@ type Machine struct {
 	source  *source
 	signals signals
 
-	rng    *rng.Source
+	rng    random // nil: no entropy device
 	errs   []error
 	timeIn chan clock.Sample
 	asked  uint64      // counter before the question that is under way
@@ -62,11 +62,12 @@ func New() *Machine {
 		ground.Fatal("the boot record is damaged: " + err.Error())
 	}
 	m.Record = r
-	m.Pool.Mix(r.Seed[:], 256)
+	m.Pool.Mix(r.Early[:], 0) // the runtime's, in the hands of a weaker generator
+	m.Pool.Mix(r.Seed[:], seedBits(r))
 	m.Pool.MixProcessor()
-	// The record goes, and with it the only copies of the seed and of what
+	// The record goes, and with it the only copies of the seeds and of what
 	// secrets the environment holds outside the kernel's own.
-	r.Seed = [32]byte{}
+	r.Seed, r.Early = [32]byte{}, [32]byte{}
 	clear(raw)
 	ground.ReadOnly(ground.Boot.Record, ground.Boot.RecordLen)
 	return m
@@ -129,7 +130,10 @@ func (m *Machine) Devices() {
 				}})
 			}
 		case virtio.TypeEntropy:
-			m.rng, err = rng.New(t)
+			var s *rng.Source
+			if s, err = rng.New(t); err == nil {
+				m.rng = s
+			}
 		}
 		if err != nil {
 			m.errs = append(m.errs, err)
@@ -147,19 +151,78 @@ func firstError(errs []error) string {
 	return ": " + errs[0].Error()
 }
 
+// How long the entropy device may take: at the start, which waits for it, and later.
+const (
+	rngFirst = 50 * time.Millisecond
+	rngLater = time.Second
+)
+
+// random is an entropy device, of rng.
+type random interface {
+	Read(b []byte, deadline int64) int
+}
+
+// seedBits is what a record's seed is credited with: a record without one gives nothing.
+func seedBits(r *bootrec.Record) int {
+	if r.Seed == [32]byte{} {
+		return 0
+	}
+	return 8 * len(r.Seed)
+}
+
+// tooLittle is the end of a machine that has only so many bits of randomness, nil if they
+// are enough.
+func tooLittle(bits int) *bootrec.Exit {
+	if bits >= entropy.Floor {
+		return nil
+	}
+	return &bootrec.Exit{Reason: bootrec.NoEntropy, Message: "only " + strconv.Itoa(bits) + " of " + strconv.Itoa(entropy.Floor) +
+		" bits of randomness from the launcher's seed, RDSEED or RDRAND, and a virtio-rng device: give the machine one of them"}
+}
+
 // Entropy asks the device for more and enforces the floor: no program starts
 // on numbers that someone could guess.
 func (m *Machine) Entropy() {
-	if m.rng != nil {
-		var b [64]byte
-		n := m.rng.Read(b[:], wait.Now()+int64(50*time.Millisecond))
-		m.Pool.Mix(b[:n], n*8)
-		clear(b[:])
+	m.stir(rngFirst, true)
+	if e := tooLittle(m.Pool.Credit()); e != nil {
+		m.End(e)
 	}
-	if c := m.Pool.Credit(); c < entropy.Floor {
-		m.End(&bootrec.Exit{Reason: bootrec.NoEntropy, Message: "only " + strconv.Itoa(c) + " of " + strconv.Itoa(entropy.Floor) +
-			" bits of randomness: no seed from the launcher, no RDSEED or RDRAND, no virtio-rng device"})
+	m.freshen()
+}
+
+// stir mixes in what the device gives in time.
+func (m *Machine) stir(patience time.Duration, credit bool) {
+	if m.rng == nil {
+		return
 	}
+	var b [64]byte
+	n := m.rng.Read(b[:], wait.Now()+int64(patience))
+	bits := 0
+	if credit {
+		bits = n * 8
+	}
+	m.Pool.Mix(b[:n], bits)
+	clear(b[:])
+}
+
+// freshen has the device asked at each reseed of the pool, from a goroutine of its own:
+// a draw waits for no device.
+func (m *Machine) freshen() {
+	if m.rng == nil {
+		return
+	}
+	due := make(chan struct{}, 1)
+	go func() {
+		for range due {
+			m.stir(rngLater, false)
+		}
+	}()
+	m.Pool.OnReseed(func() {
+		select {
+		case due <- struct{}{}:
+		default: // it has been asked, and has not answered yet
+		}
+	})
 }
 
 // diskFailed ends the machine: what the program needs next may be on it.

@@ -112,7 +112,9 @@ func (m *Machine) end(e *bootrec.Exit, report []byte) {
 	if !m.once.CompareAndSwap(false, true) {
 		select {}
 	}
-	policy.Close()
+	if records, events := policy.Close(patience); m.Record.Audit {
+		report = bootrec.AppendAudited(report, bootrec.Audited{Records: records, Events: events})
+	}
 	m.unfinished()
 	m.Ports.Report(report, wait.Now()+int64(patience))
 	m.Ports.Exit(e, patience)

@@ -40,6 +40,45 @@ func (m *Machine) readPolicy() {
 		ground.Fatal("the policy is not understood (" + err.Error() + ")")
 	}
 	m.policy = p
+	policy.SetRules(ground.SealedPage(), p)
+}
+
+// seal makes read-only what is written once, and makes sure that the page table gives
+// nobody more than it should. What the processor protects the kernel with goes to the
+// log.
+func (m *Machine) seal() {
+	if !ground.Seal() {
+		ground.Fatal("too little memory to start (give the machine more)")
+	}
+	t := ground.CheckTables()
+	if t.Bad != 0 {
+		ground.Fatal("kernel bug: the page at 0x" + strconv.FormatUint(uint64(t.Bad), 16) + " has rights that it should not have")
+	}
+	kib := func(n uint64) string { return strconv.FormatUint(n>>10, 10) + " KiB" }
+	m.Ports.Log("kernel memory: " + kib(t.Code) + " executable, " + kib(t.ReadOnly) + " read-only, " + kib(t.Writable) + " writable; no page is both")
+	m.Ports.Log(protection(ground.Protected()))
+	if vulnerabilities()["meltdown"] != "Not affected" {
+		m.Ports.Log("protection: this processor does not say that it is safe from Meltdown: the program may be able to read what the kernel has mapped")
+	}
+}
+
+// protection is the log's line about it.
+func protection(p ground.Protection) string {
+	line, missing := "protection:", ""
+	for _, f := range []struct {
+		name string
+		on   bool
+	}{{"WP", p.WP}, {"NX", p.NX}, {"SMEP", p.SMEP}, {"SMAP", p.SMAP}, {"UMIP", p.UMIP}} {
+		if f.on {
+			line += " " + f.name
+		} else {
+			missing += " " + f.name
+		}
+	}
+	if missing != "" {
+		line += "; not offered by this processor:" + missing
+	}
+	return line
 }
 
 // newSpace makes the program's address space.
@@ -87,6 +126,7 @@ func (m *Machine) Run(fs *vfs.Context) {
 	p.Log = m.Ports.Log
 	p.Dumpable.Store(1)
 	m.readPolicy()
+	m.seal()
 	p.MM = m.newSpace()
 	task.The = p
 	m.hooks(p)
@@ -201,7 +241,6 @@ func (m *Machine) hooks(p *task.Process) {
 	syscalls.Hostname = m.Record.Hostname
 	syscalls.Random = m.Pool.Read
 	policy.Notice, policy.Log = m.Ports.Notice, m.Ports.Log
-	policy.Kill = m.policy
 	if m.Record.Audit {
 		policy.Audit = m.Ports.Audit
 	}

@@ -108,28 +108,18 @@ func (m *Machine) refused(t *task.Thread, nr uint64, a *[6]uintptr, e abi.Errno)
 	if e != abi.ENOSYS { // else task.NotThere is told
 		policy.Count(nr, e)
 	}
-	point := policy.Other
-	if s := abi.Lookup(number(nr)); s != nil {
-		switch s.Reason {
-		case abi.SingleProcess:
-			point = policy.SingleProcess
-		case abi.NoUsers:
-			point = policy.NoUsers
-		case abi.NoShells:
-			point = policy.NoShells
-		case abi.AttackSurface:
-			point = policy.AttackSurface
-		}
-	}
-	if nr == abi.SYS_CLONE || nr == abi.SYS_CLONE3 {
-		point = policy.SingleProcess
-	}
+	point := policy.CallPoint(number(nr))
 	denied := point == policy.SingleProcess || point == policy.NoUsers || point == policy.NoShells
-	matters := m.Record.Audit || point == policy.AttackSurface && policy.Kill&bootrec.RuleSurface != 0
+	matters := m.Record.Audit || point == policy.AttackSurface && policy.Kills(bootrec.RuleSurface)
 	if !denied && (!matters || nr == abi.SYS_RSEQ) && !m.Record.Verbose {
-		// For the log alone, which nobody reads, and the description is much cold code.
-		// Every thread with a C library asks for rseq and goes on without: that says
-		// nothing of the program.
+		// For the log alone, which nobody reads, and the description is much cold code:
+		// for the report about a program that a policy ends, numbers are kept. Every
+		// thread with a C library asks for rseq and goes on without: that says nothing
+		// of the program.
+		if nr != abi.SYS_RSEQ {
+			policy.Note(policy.Event{Rule: policy.RuleCall, Point: point, Errno: e, TID: t.TID, PC: t.Ctx.Regs.RIP,
+				Number: number(nr), Args: words(a)})
+		}
 		return
 	}
 	what := strace.Describe(number(nr), words(a), strace.User{})
@@ -147,7 +137,11 @@ func identityDenied(t *task.Thread, _ uint32) {
 	policy.Denied(t, policy.NoUsers, policy.RuleIdentity, strace.Describe(t.Call(), words(&a), strace.User{}), abi.EPERM)
 }
 
+// described is a call of which only the numbers are known any more.
+func described(nr int, args [6]uint64) string { return strace.Describe(nr, args, nil) }
+
 func (m *Machine) traceHooks() {
+	policy.Describe = described
 	syscalls.Refused = m.refused
 	syscalls.Identity = identityDenied
 	task.NotThere = policy.Count

@@ -8,12 +8,16 @@ import (
 	"skerry/kernel/abi"
 )
 
-// Audit takes an audit record, one JSON object of at most MaxRecord bytes. nil: nobody
-// asked for any. Set at boot, like Clocks, which are the machine's monotonic and wall
-// clock in nanoseconds. The last events are kept in any case.
+// Audit takes an audit record, one JSON object of at most MaxRecord bytes, and reports
+// whether there was room for it; what there was none for is counted, and tried again. For
+// one that matters, the first of its place or of a machine that ends, there is room that
+// others do not get. nil: nobody asked for any. Set at boot, like Clocks, which are the
+// machine's monotonic and wall clock in nanoseconds, and Describe, which is what Event.What
+// is of a call of which only numbers were kept. The last events are kept in any case.
 var (
-	Audit  func(json string)
-	Clocks = func() (mono, wall int64) { return 0, 0 }
+	Audit    func(json string, matters bool) bool
+	Clocks   = func() (mono, wall int64) { return 0, 0 }
+	Describe = func(nr int, args [6]uint64) string { return "" }
 )
 
 // Event is something that the model rules out and that was tried.
@@ -26,6 +30,10 @@ type Event struct {
 	Errno  abi.Errno
 	TID    int32  // 0 if not known
 	PC     uint64 // 0 if not known
+
+	// Number and Args stand for a What that is "".
+	Number int // not 0, which is read(2)
+	Args   [6]uint64
 
 	mono, wall int64 // when; Note fills it in
 }
@@ -44,22 +52,30 @@ const (
 	maxText   = 700
 )
 
-// Records are bounded by rule and place: burst at once, then rate in a second. What is
-// new passes in any case; what was left out is counted in the next record from there, or
-// in one of its own after auditPause.
+// Records are bounded by rule and place, and together: so many at once, then so many in a
+// second. The first of a place passes in any case, and so does what ends the machine; what
+// was left out is counted in the next record from there, or in one of its own after
+// auditPause. When there was no room for one, others wait for auditRetry.
 const (
 	auditBurst = 50
 	auditRate  = 10
+	allBurst   = 200
+	allRate    = 50
 	auditPause = 10 * time.Second
+	auditRetry = 10 * time.Millisecond
 )
 
 // trail is the audit trail.
 var trail struct {
 	mu      sync.Mutex
 	n       uint64 // records so far
+	tried   uint64 // events for them so far
 	places  map[key]*place
+	all     bucket
 	left    uint64 // events left out, that no record has counted yet
+	full    int64  // until when there was no room, monotonic
 	pending bool   // the timer runs
+	closed  bool   // nothing is recorded any more
 	recent  [maxRecent]Event
 	seen    uint64 // events so far, the last of them in recent
 }
@@ -67,12 +83,28 @@ var trail struct {
 // maxRecent is how many events are kept for the report about a program that is ended.
 const maxRecent = 100
 
-// place is what is known of a rule and an address.
-type place struct {
+// bucket bounds a rate.
+type bucket struct {
 	since  int64 // when tokens was right, monotonic
 	tokens float64
-	left   uint64
-	last   Event
+}
+
+// fill adds what has come since, and reports whether there is a token.
+func (b *bucket) fill(mono int64, burst, rate float64) bool {
+	b.tokens = min(burst, b.tokens+float64(mono-b.since)/1e9*rate)
+	b.since = mono
+	return b.tokens >= 1
+}
+
+// take takes one, if there is one.
+func (b *bucket) take() { b.tokens = max(b.tokens-1, 0) }
+
+// place is what is known of a rule and an address.
+type place struct {
+	bucket
+	told bool   // it has a record
+	left uint64 // events that no record has counted
+	last Event  // of those, the last one or one that ended the machine
 }
 
 // Recent calls f for each of the last events, the oldest first: the record that it has, or
@@ -85,87 +117,114 @@ func Recent(f func(json string)) {
 	}
 }
 
-// Note records an event.
+// Note records an event. Without anybody who asked for records it allocates nothing.
 func Note(e Event) {
 	e.mono, e.wall = Clocks()
 	trail.mu.Lock()
 	defer trail.mu.Unlock()
 	trail.recent[trail.seen%maxRecent] = e
 	trail.seen++
-	if Audit == nil {
+	if Audit == nil || trail.closed {
 		return
 	}
-	mono := e.mono
+	trail.tried++
+	p := placeOf(&e)
+	p.left++
+	trail.left++
+	if p.left == 1 || !p.last.Killed {
+		p.last = e
+	}
+	mine, all := p.fill(e.mono, auditBurst, auditRate), trail.all.fill(e.mono, allBurst, allRate)
+	switch {
+	case e.Killed:
+		tell(p, true)
+	case e.mono < trail.full: // no room a moment ago
+	case !p.told:
+		tell(p, true)
+	case mine && all:
+		tell(p, false)
+	}
+	if p.left > 0 && !trail.pending {
+		trail.pending = true
+		time.AfterFunc(auditPause, leftOut)
+	}
+}
+
+// placeOf finds an event's place, or makes one. The lock is held.
+func placeOf(e *Event) *place {
 	if trail.places == nil {
 		trail.places = map[key]*place{}
+		trail.all = bucket{e.mono, allBurst}
 	}
 	k := key{e.Rule + " " + e.Call, e.PC}
 	p := trail.places[k]
+	if p == nil && len(trail.places) >= maxPlaces {
+		k = key{}
+		p = trail.places[k]
+	}
 	if p == nil {
-		if len(trail.places) >= maxPlaces {
-			k = key{}
-			p = trail.places[k]
-		}
-		if p == nil {
-			p = &place{since: mono, tokens: auditBurst}
-			trail.places[k] = p
-		}
+		p = &place{bucket: bucket{e.mono, auditBurst}}
+		trail.places[k] = p
 	}
-	p.tokens = min(auditBurst, p.tokens+float64(mono-p.since)/1e9*auditRate)
-	p.since = mono
-	if p.tokens < 1 {
-		p.left++
-		trail.left++
-		p.last = e
-		if !trail.pending {
-			trail.pending = true
-			time.AfterFunc(auditPause, leftOut)
-		}
-		return
-	}
-	p.tokens--
-	write(&e, p)
+	return p
 }
 
-// leftOut tells of what was left out for some time.
+// tell writes the record of the place's last event, with how many others it stands for, and
+// reports whether there was room. The lock is held.
+func tell(p *place, matters bool) bool {
+	if !Audit(string(record(&p.last, trail.n+1, p.left-1)), matters) {
+		mono, _ := Clocks()
+		trail.full = mono + int64(auditRetry)
+		return false
+	}
+	trail.n++
+	trail.left -= p.left
+	p.left, p.told, p.last = 0, true, Event{}
+	p.take()
+	trail.all.take()
+	return true
+}
+
+// leftOut tells of what was left out for some time, as much as the bound on all records
+// allows; the rest is for another time.
 func leftOut() {
 	trail.mu.Lock()
 	defer trail.mu.Unlock()
 	trail.pending = false
-	tellLeft()
+	if trail.closed {
+		return
+	}
+	mono, _ := Clocks()
+	for _, p := range trail.places {
+		if p.left > 0 && (!trail.all.fill(mono, allBurst, allRate) || !tell(p, !p.told)) {
+			break
+		}
+	}
+	if trail.left > 0 {
+		trail.pending = true
+		time.AfterFunc(auditPause, leftOut)
+	}
 }
 
-// Close writes what has not been told yet. It is for the machine's end.
-func Close() {
+// Close writes what has not been told yet, waiting for room for as long as patience, and
+// answers how many records there were and how many events were for them: who has fewer has
+// lost some. Nothing is recorded behind it. It is for the machine's end.
+func Close(patience time.Duration) (records, events uint64) {
 	if Audit == nil {
-		return
+		return 0, 0
 	}
 	trail.mu.Lock()
 	defer trail.mu.Unlock()
-	tellLeft()
-}
-
-// tellLeft writes a record for each place with events that were left out. The lock is
-// held.
-func tellLeft() {
-	if trail.left == 0 {
-		return
-	}
-	for _, p := range trail.places {
-		if p.left > 0 {
-			p.left-- // the one that is told
-			trail.left--
-			write(&p.last, p)
+	trail.closed = true
+	end := time.Now().Add(patience)
+	for _, killed := range [...]bool{true, false} { // what may be too late comes last
+		for _, p := range trail.places {
+			for p.left > 0 && p.last.Killed == killed && !tell(p, true) && time.Now().Before(end) {
+				time.Sleep(time.Millisecond)
+			}
 		}
 	}
-}
-
-// write writes a record, with what was left out of the place. The lock is held.
-func write(e *Event, p *place) {
-	trail.n++
-	Audit(string(record(e, trail.n, p.left)))
-	trail.left -= p.left
-	p.left = 0
+	return trail.n, trail.tried
 }
 
 // record is the JSON of an event.
@@ -194,11 +253,16 @@ func record(e *Event, n, left uint64) []byte {
 	text("rule", e.Rule)
 	number("point", uint64(e.Point))
 	text("action", action)
-	if e.Call != "" {
-		text("call", e.Call)
+	name, what := e.Call, e.What
+	if what == "" && e.Number != 0 {
+		what = Describe(e.Number, e.Args)
+		name = call(what)
 	}
-	if e.What != "" {
-		text("what", e.What)
+	if name != "" {
+		text("call", name)
+	}
+	if what != "" {
+		text("what", what)
 	}
 	if e.Errno != 0 {
 		text("errno", e.Errno.Error())

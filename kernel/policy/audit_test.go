@@ -2,8 +2,10 @@ package policy
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"skerry/kernel/abi"
 )
@@ -12,8 +14,17 @@ import (
 // clock.
 func audited(t *testing.T, f func(at func(seconds float64))) (records []map[string]any) {
 	t.Helper()
+	return auditedBy(t, func(bool) bool { return true }, f)
+}
+
+// auditedBy is audited with a queue that takes what room says.
+func auditedBy(t *testing.T, room func(matters bool) bool, f func(at func(seconds float64))) (records []map[string]any) {
+	t.Helper()
 	mono := int64(1e9)
-	Audit = func(s string) {
+	Audit = func(s string, matters bool) bool {
+		if !room(matters) {
+			return false
+		}
 		if len(s) > MaxRecord {
 			t.Errorf("a record of %d bytes", len(s))
 		}
@@ -27,11 +38,13 @@ func audited(t *testing.T, f func(at func(seconds float64))) (records []map[stri
 			}
 		}
 		records = append(records, m)
+		return true
 	}
 	old := Clocks
 	Clocks = func() (int64, int64) { return mono, 1700000000e9 + mono }
-	trail.places, trail.n, trail.left, trail.pending = nil, 0, 0, true // no timer
-	defer func() { Audit, Clocks, trail.places, trail.pending = nil, old, nil, false }()
+	trail.places, trail.n, trail.tried, trail.left, trail.full = nil, 0, 0, 0, 0
+	trail.pending, trail.closed = true, false // no timer
+	defer func() { Audit, Clocks, trail.places, trail.pending, trail.closed = nil, old, nil, false, false }()
 	f(func(s float64) { mono = 1e9 + int64(s*1e9) })
 	return records
 }
@@ -55,31 +68,148 @@ func TestAuditRecord(t *testing.T) {
 	}
 }
 
+// counted is how many events records stand for.
+func counted(r []map[string]any) (n uint64) {
+	for _, m := range r {
+		n++
+		if l, ok := m["left_out"].(float64); ok {
+			n += uint64(l)
+		}
+	}
+	return n
+}
+
+// TestAuditFlood: refusals from many places at once are bounded together, too, but for
+// the first of each place; nothing is left uncounted.
+func TestAuditFlood(t *testing.T) {
+	const calls, times = 120, 60
+	var records, events uint64
+	r := audited(t, func(at func(float64)) {
+		for i := range times {
+			at(float64(i) / 1000)
+			for nr := range calls {
+				Note(Event{Rule: RuleCall, Call: strconv.Itoa(nr), PC: 1})
+			}
+		}
+	})
+	if n := len(r); n < allBurst || n > calls+allBurst+allRate/10+1 {
+		t.Errorf("%d records at once", n)
+	}
+	r = audited(t, func(at func(float64)) {
+		for range times {
+			for nr := range calls {
+				Note(Event{Rule: RuleCall, Call: strconv.Itoa(nr), PC: 1})
+			}
+		}
+		records, events = Close(0)
+		Note(Event{Rule: RuleCall, Call: "late"})
+	})
+	if records != uint64(len(r)) || events != calls*times || counted(r) != events {
+		t.Errorf("%d records, %d events; %d came, for %d", records, events, len(r), counted(r))
+	}
+}
+
+// TestAuditBlocked: nobody reads. What there is no room for is neither numbered nor lost:
+// it is in the count of a later record; what ends the machine has room.
+func TestAuditBlocked(t *testing.T) {
+	full, reserved := true, 0
+	room := func(matters bool) bool {
+		if !full {
+			return true
+		}
+		if matters && reserved > 0 {
+			reserved--
+			return true
+		}
+		return false
+	}
+	var records, events uint64
+	r := auditedBy(t, room, func(at func(float64)) {
+		for i := range 100 {
+			at(float64(i))
+			Note(Event{Rule: RuleCall, Call: "fork", PC: uint64(i % 10)})
+		}
+		reserved = 1
+		Note(Event{Rule: RuleOrigin, What: "kill", Killed: true, PC: 99}) // in the moment of a failure
+		if reserved != 0 {
+			t.Error("what ended the machine was not written")
+		}
+		at(200)
+		Note(Event{Rule: RuleOrigin, What: "kill", Killed: true, PC: 98}) // no room for this one
+		Note(Event{Rule: RuleOrigin, What: "other", PC: 98})
+		go func() { time.Sleep(5 * time.Millisecond); full = false }()
+		records, events = Close(20 * time.Second)
+	})
+	if records != uint64(len(r)) || events != 103 || counted(r) != events {
+		t.Errorf("%d records, %d events; %d came, for %d", records, events, len(r), counted(r))
+	}
+	killed := 0
+	for i, m := range r {
+		if m["n"] != float64(i+1) {
+			t.Errorf("record %d has number %v", i, m["n"])
+		}
+		if m["action"] == "killed" {
+			killed++
+		}
+	}
+	if killed != 2 || len(r) != 12 {
+		t.Errorf("%d of %d say what ended the machine", killed, len(r))
+	}
+	// Nobody ever reads.
+	r = auditedBy(t, func(bool) bool { return false }, func(at func(float64)) {
+		for i := range 10 {
+			Note(Event{Rule: RuleCall, Call: "fork", PC: uint64(i)})
+		}
+		begin := time.Now()
+		records, events = Close(20 * time.Millisecond)
+		if d := time.Since(begin); d > 10*time.Second {
+			t.Error("gave up after", d)
+		}
+	})
+	if len(r) != 0 || records != 0 || events != 10 {
+		t.Errorf("%d records, %d events", records, events)
+	}
+}
+
+// TestAuditLater: what was left out is told after a while, at no higher rate.
+func TestAuditLater(t *testing.T) {
+	full := true
+	r := auditedBy(t, func(bool) bool { return !full }, func(at func(float64)) {
+		for i := range 3 * allBurst {
+			Note(Event{Rule: RuleCall, Call: "fork", PC: uint64(i)})
+		}
+		full = false
+		at(10)
+		leftOut()
+		if n := trail.n; n != allBurst {
+			t.Errorf("%d records at once", n)
+		}
+		at(20)
+		leftOut()
+		at(30)
+		leftOut()
+	})
+	if len(r) != 3*allBurst || counted(r) != 3*allBurst {
+		t.Errorf("%d records for %d events", len(r), counted(r))
+	}
+}
+
 // TestAuditBound: a place that repeats itself is bounded, a new one is told of all the
 // same, and nothing is left uncounted.
 func TestAuditBound(t *testing.T) {
 	const calls = 1000
-	sum := func(r []map[string]any) (n float64) {
-		for _, m := range r {
-			n++
-			if l, ok := m["left_out"].(float64); ok {
-				n += l
-			}
-		}
-		return n
-	}
 	r := audited(t, func(at func(float64)) {
 		for i := range calls {
 			at(float64(i) / 1000) // within a second
 			Note(Event{Rule: RuleCall, Call: "fork", PC: 1})
 		}
 		Note(Event{Rule: RuleCall, Call: "fork", PC: 2})
-		Close()
+		Close(0)
 	})
 	if n := len(r); n < auditBurst || n > auditBurst+auditRate+3 {
 		t.Errorf("%d records for %d calls in a second", n, calls)
 	}
-	if got := sum(r); got != calls+1 {
+	if got := counted(r); got != calls+1 {
 		t.Errorf("%v events are accounted for, of %d", got, calls+1)
 	}
 	for i, m := range r {
@@ -92,21 +222,32 @@ func TestAuditBound(t *testing.T) {
 		for i := range 3 * maxPlaces {
 			Note(Event{Rule: RuleCall, Call: "fork", PC: uint64(i)})
 		}
-		Close()
+		Close(0)
 	})
 	if n := len(r); n < maxPlaces || n > maxPlaces+auditBurst+2 {
 		t.Errorf("%d records for %d places", n, 3*maxPlaces)
 	}
-	if got := sum(r); got != 3*maxPlaces {
+	if got := counted(r); got != 3*maxPlaces {
 		t.Errorf("%v events are accounted for, of %d", got, 3*maxPlaces)
 	}
 }
 
-// TestAuditOff: nothing is made of an event that nobody asked for.
+// TestAuditOff: nothing is made of an event that nobody asked for, but what it takes to
+// describe it later.
 func TestAuditOff(t *testing.T) {
-	if n := testing.AllocsPerRun(100, func() { Note(Event{Rule: RuleCall, Call: "fork", PC: 1}) }); n != 0 {
+	oldSeen, oldRecent, oldDescribe := trail.seen, trail.recent, Describe
+	defer func() { trail.seen, trail.recent, Describe = oldSeen, oldRecent, oldDescribe }()
+	Describe = func(nr int, a [6]uint64) string {
+		return "mq_open(" + strconv.Itoa(nr) + ", " + strconv.FormatUint(a[5], 10) + ")"
+	}
+	if n := testing.AllocsPerRun(100, func() { Note(Event{Rule: RuleCall, Number: 7, Args: [6]uint64{5: 6}, PC: 1}) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
+	Recent(func(s string) {
+		if trail.seen > maxRecent && !strings.Contains(s, `"call":"mq_open","what":"mq_open(7, 6)"`) {
+			t.Error(s)
+		}
+	})
 }
 
 // TestRecent: the last events are kept, whoever asked for records, at the time at which

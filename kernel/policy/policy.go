@@ -56,14 +56,11 @@ var Log func(string)
 // offset. Set at boot.
 var Place = func(pc uint64) string { return "0x" + strconv.FormatUint(pc, 16) }
 
-// Kill are the rules of which a violation ends the machine. Set at boot.
-var Kill bootrec.Rules
-
 // Violated records that thread t, nil if it is not known, violated a rule of the policy,
 // and ends the machine if the policy says so, which it reports. more is said behind what
 // was tried.
 func Violated(t *task.Thread, rule bootrec.Rules, e Event, more string) bool {
-	e.Killed = Kill&rule != 0
+	e.Killed = Kills(rule)
 	if t != nil {
 		e.TID, e.PC = t.TID, t.Ctx.Regs.RIP
 	}
@@ -82,18 +79,47 @@ func Violated(t *task.Thread, rule bootrec.Rules, e Event, more string) bool {
 	return true
 }
 
+// CallPoint is the point that refuses a call, by its number.
+func CallPoint(nr int) Point {
+	if nr == abi.SYS_CLONE || nr == abi.SYS_CLONE3 {
+		return SingleProcess // there are handlers, for threads
+	}
+	s := abi.Lookup(nr)
+	if s == nil {
+		return Other
+	}
+	switch s.Reason {
+	case abi.SingleProcess:
+		return SingleProcess
+	case abi.NoUsers:
+		return NoUsers
+	case abi.NoShells:
+		return NoShells
+	case abi.AttackSurface:
+		return AttackSurface
+	}
+	return Other
+}
+
+// Rule is the rule of a policy that a call violates which p refuses, 0 for none. It is
+// about what the call would have done: start, become or trace another program or put code
+// into the kernel; do what takes a privilege, as hanging up a terminal does; use what is
+// not there.
+func (p Point) Rule() bootrec.Rules {
+	switch p {
+	case NoUsers, NoShells:
+		return bootrec.RuleIdentity
+	case SingleProcess:
+		return bootrec.RuleProcess
+	case AttackSurface:
+		return bootrec.RuleSurface
+	}
+	return 0
+}
+
 // tried is Violated for a system call.
 func tried(t *task.Thread, p Point, rule, what string, e abi.Errno) bool {
-	var r bootrec.Rules
-	switch p {
-	case NoUsers:
-		r = bootrec.RuleIdentity
-	case SingleProcess, NoShells:
-		r = bootrec.RuleProcess
-	case AttackSurface:
-		r = bootrec.RuleSurface
-	}
-	return Violated(t, r, Event{Rule: rule, Point: p, Call: call(what), What: what, Errno: e}, "")
+	return Violated(t, p.Rule(), Event{Rule: rule, Point: p, Call: call(what), What: what, Errno: e}, "")
 }
 
 // told bounds how often one place is told of for one rule.
@@ -218,6 +244,9 @@ func Missing(t *task.Thread, p Point, what string, e abi.Errno, violation bool) 
 // a file.
 func Mapping(d mm.Denial) {
 	what := d.Call + " of " + strconv.FormatUint(uint64(d.Len), 10) + " bytes at 0x" + strconv.FormatUint(uint64(d.Addr), 16)
+	if d.Call == mm.CallJump {
+		what = "jump to 0x" + strconv.FormatUint(uint64(d.Addr), 16)
+	}
 	if d.Name != "" {
 		what += " of " + strconv.Quote(d.Name)
 	}

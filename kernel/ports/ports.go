@@ -4,7 +4,8 @@
 //
 // What the program writes goes out byte for byte, with back-pressure: a full
 // port makes its writes wait, or answer EAGAIN. Log lines are buffered; when the
-// buffer is full a traced call waits, everything else is dropped and counted.
+// buffer is full a traced call waits, an audit record is given back to who made it,
+// everything else is dropped and counted.
 //
 // Locks: stream.mu serialises writers of one stream and may be held while user
 // memory is read; log.mu is held for copying only. It imports bootrec, vfs,
@@ -139,16 +140,23 @@ func (p *Ports) Report(frames []byte, deadline int64) {
 }
 
 // Log sends a line of the kernel's log. It never waits.
-func (p *Ports) Log(text string) { p.log.add(bootrec.KindLog, text, false) }
+func (p *Ports) Log(text string) { p.log.add(bootrec.KindLog, text, logBuffer, drop) }
 
 // Notice sends a line for the user, such as a denied call. It never waits.
-func (p *Ports) Notice(text string) { p.log.add(bootrec.KindNotice, text, false) }
+func (p *Ports) Notice(text string) { p.log.add(bootrec.KindNotice, text, logBuffer, drop) }
 
-// Audit sends an audit event. It never waits.
-func (p *Ports) Audit(json string) { p.log.add(bootrec.KindAudit, json, false) }
+// Audit sends an audit event, for which there is more room if it matters, and reports
+// whether there was any. It never waits.
+func (p *Ports) Audit(json string, matters bool) bool {
+	room := logBuffer + auditRoom
+	if matters {
+		room += matterRoom
+	}
+	return p.log.add(bootrec.KindAudit, json, room, giveBack)
+}
 
 // Strace sends a traced call, waiting for room: a trace has no gaps.
-func (p *Ports) Strace(line []byte) { p.log.add(bootrec.KindStrace, string(line), true) }
+func (p *Ports) Strace(line []byte) { p.log.add(bootrec.KindStrace, string(line), logBuffer, await) }
 
 // logger buffers frames for the log port and writes them from a goroutine of
 // its own.
@@ -171,8 +179,19 @@ const (
 	logLine   = logBuffer / 2
 	logSlack  = 256
 	// auditRoom is room behind logBuffer for audit records alone, in bytes: nothing else
-	// that a program makes the kernel say can take their place.
-	auditRoom = 64 << 10
+	// that a program makes the kernel say can take their place. matterRoom is behind
+	// that, for those that matter.
+	auditRoom  = 64 << 10
+	matterRoom = 64 << 10
+)
+
+// What happens to a line for which there is no room.
+type fate int
+
+const (
+	drop     fate = iota // it is counted
+	giveBack             // it is the caller's to try again
+	await                // it waits
 )
 
 func (l *logger) start(port *console.Port) {
@@ -181,29 +200,30 @@ func (l *logger) start(port *console.Port) {
 	go l.run()
 }
 
-func (l *logger) add(k bootrec.Kind, text string, patient bool) {
+// add buffers a line if the buffer then has at most room bytes, and reports whether it
+// does; where nobody is to read it any more it is as good as read.
+func (l *logger) add(k bootrec.Kind, text string, room int, f fate) bool {
 	text = text[:min(len(text), logLine)]
 	l.mu.Lock()
-	room := logBuffer
-	if k == bootrec.KindAudit {
-		room += auditRoom
-	}
 	for len(l.buf)+len(text)+logSlack > room && !l.gone {
-		if !patient {
-			l.dropped++
+		if f != await {
+			if f == drop {
+				l.dropped++
+			}
 			l.mu.Unlock()
-			return
+			return false
 		}
 		l.room.Wait()
 	}
 	if l.gone {
 		l.mu.Unlock()
-		return
+		return true
 	}
 	l.noteLoss()
 	l.buf = bootrec.AppendText(l.buf, k, text)
 	l.mu.Unlock()
 	l.wake.Unpark()
+	return true
 }
 
 // noteLoss says how many lines were dropped, in the place where they would be.

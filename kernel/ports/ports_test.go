@@ -245,7 +245,7 @@ func TestLogBounds(t *testing.T) {
 	}
 	l.holdPort(bootrec.PortLog, false)
 	<-traced
-	p.Audit("{}")
+	p.Audit("{}", false)
 	p.Notice("last")
 	p.log.flush(soon())
 	p.con.Drain(soon())
@@ -274,6 +274,61 @@ func TestLogBounds(t *testing.T) {
 	}
 	if next != lines || lost == 0 || calls != 3000 || long != logLine {
 		t.Error(next, "lines,", lost, "lost,", calls, "traced,", long)
+	}
+}
+
+// TestAuditRoom: while nobody reads, neither a full log nor a flood of audit records takes
+// the place of those that matter; what is not taken is said so, and what is taken comes
+// out.
+func TestAuditRoom(t *testing.T) {
+	l, p, _ := open(t)
+	l.holdPort(bootrec.PortLog, true)
+	// The goroutine may take one buffer to the port, which has room for less than that.
+	flood := func(add func() bool) (taken int) {
+		for refused := 0; refused < 1000; {
+			if add() {
+				taken++
+			} else if refused++; refused%100 == 0 {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		return taken
+	}
+	line := strings.Repeat("z", 1000)
+	logs := 0
+	flood(func() bool {
+		logs++
+		p.Log(line)
+		p.log.mu.Lock()
+		defer p.log.mu.Unlock()
+		return p.log.dropped == 0
+	})
+	record := strings.Repeat("a", 1000)
+	others := flood(func() bool { return p.Audit(record, false) })
+	matter := flood(func() bool { return p.Audit(strings.ToUpper(record), true) })
+	if others < 32 || others > 2*auditRoom/1000 || matter < 32 || matter > 2*matterRoom/1000 {
+		t.Error(others, "records were taken,", matter, "that matter")
+	}
+	l.holdPort(bootrec.PortLog, false)
+	p.log.flush(soon())
+	p.con.Drain(soon())
+	lost, came := 0, map[string]int{}
+	for _, f := range l.frames(t, bootrec.PortLog) {
+		var n int
+		if c, _ := fmt.Sscanf(string(f.Payload), "%d log lines were lost", &n); c == 1 {
+			lost += n
+			continue
+		}
+		came[string(f.Payload[:1])]++
+	}
+	if came["a"] != others || came["A"] != matter || came["z"]+lost != logs {
+		t.Error(came, lost, "of", logs, others, matter)
+	}
+	// A reader that is gone is no reason to try again.
+	l.close(bootrec.PortLog)
+	eventually(t, "the log is gone", func() bool { p.Log("x"); p.log.mu.Lock(); defer p.log.mu.Unlock(); return p.log.gone })
+	if !p.Audit("{}", false) {
+		t.Error("a record is given back though nobody is there")
 	}
 }
 

@@ -66,8 +66,8 @@ func (c *call) read(addr, n uint64) (b []byte, more, ok bool) {
 
 // buffer writes n bytes at addr as a string.
 func (c *call) buffer(addr, n uint64) {
-	if addr == 0 {
-		c.str("NULL")
+	if addr == 0 || c.noBuffers {
+		c.addr(addr)
 		return
 	}
 	b, more, ok := c.read(addr, n)
@@ -80,6 +80,10 @@ func (c *call) buffer(addr, n uint64) {
 
 // hexBuffer is buffer for bytes that are no text.
 func (c *call) hexBuffer(addr, n uint64) {
+	if c.noBuffers {
+		c.addr(addr)
+		return
+	}
 	b, more, ok := c.read(addr, n)
 	if !ok {
 		c.addr(addr)

@@ -16,11 +16,14 @@ const (
 //	clone(CLONE_VFORK|SIGCHLD)
 //	ptrace(PTRACE_ATTACH, 7, NULL, NULL)
 //
-// It has no line feed or other control byte in it, and at most 256 bytes.
+// It has no line feed or other control byte in it, and at most 256 bytes. Paths, names and
+// the first strings of an argument vector are shown, but nothing of what a buffer holds:
+// records of refused calls are kept, and a buffer may hold a secret.
 func Describe(nr int, args [6]uint64, mem Mem) string {
 	d := Decoder{StrMax: 64}
 	c := d.newCall(make([]byte, 0, maxDescribe), nr, args, mem)
 	c.limit = maxDescribe - len("...)")
+	c.noBuffers = true
 	switch nr {
 	case abi.SYS_EXECVE:
 		c.str("execve(")

@@ -189,6 +189,8 @@ func (c *call) cmsgData(level, typ int32, b []byte) {
 		c.byte('[')
 		c.udec(uint64(le32(b)))
 		c.byte(']')
+	case c.noBuffers:
+		c.str("...")
 	default:
 		m := min(len(b), c.strMax)
 		c.quote(b[:m], m < len(b))

@@ -43,7 +43,7 @@ func optionSet(level uint64) *set {
 
 // option writes the value of n bytes of the option in the arguments.
 func (c *call) option(addr uint64, n int64, setting bool) {
-	if addr == 0 || n < 0 {
+	if addr == 0 || n < 0 || c.noBuffers {
 		c.addr(addr)
 		return
 	}

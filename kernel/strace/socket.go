@@ -111,6 +111,7 @@ func (c *call) sockaddrBytes(b []byte) {
 		c.hex(uint64(le32(b[8:])))
 		c.str(", svm_port=")
 		c.hex(uint64(le32(b[4:])))
+	case c.noBuffers:
 	case len(b) > 2:
 		c.str(", sa_data=")
 		rest := b[2:min(len(b), 2+c.strMax)]

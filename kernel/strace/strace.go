@@ -49,6 +49,8 @@ type call struct {
 	mem    Mem
 	sig    *sig
 	strMax int
+	// noBuffers: of a buffer only the address is shown.
+	noBuffers bool
 
 	// keep is what a kind's in function leaves for its out function.
 	keep uint64

@@ -257,6 +257,60 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
+// TestDescribeNoBuffers: of no call does a description hold what a buffer has in it,
+// whatever the buffer is; names and paths are shown as they are.
+func TestDescribeNoBuffers(t *testing.T) {
+	m := &testMem{}
+	const word = "QXZJVK"
+	secret := m.put(strings.Repeat(word, 100))
+	var list []any // of buffers, for whatever takes them as vectors, and headers of messages
+	for range 32 {
+		list = append(list, secret, uint64(12))
+	}
+	vector := m.put(list...)
+	header := m.put(uint64(0), uint64(0), vector, uint64(2), secret, uint64(64), uint64(0))
+	name := m.put("a name")
+	for nr := range abi.Table {
+		row := &abi.Table[nr]
+		if row.Name == "" {
+			continue
+		}
+		for _, v := range []uint64{secret, vector, header} {
+			var args [6]uint64
+			for i, f := range strings.Fields(strings.Split(row.Args, " = ")[0]) {
+				_, k, _ := strings.Cut(f, ":")
+				switch k, _, _ = strings.Cut(k, "/"); k {
+				case "path", "str":
+					args[i] = name
+				case "argv":
+				case "ulong", "long", "uint", "int":
+					args[i] = 64
+				default:
+					args[i] = v
+				}
+			}
+			if got := Describe(nr, args, m); strings.Contains(got, word[:3]) {
+				t.Errorf("%s", got)
+			}
+		}
+	}
+	for _, c := range []struct {
+		nr   int
+		args [6]uint64
+		want string
+	}{
+		{abi.SYS_SETHOSTNAME, [6]uint64{secret, 6}, "sethostname(" + hexOf(secret) + ", 6)"},
+		{abi.SYS_SETHOSTNAME, [6]uint64{0, 6}, "sethostname(NULL, 6)"},
+		{abi.SYS_MQ_TIMEDSEND, [6]uint64{3, secret, 6, 1}, "mq_timedsend(3, " + hexOf(secret) + ", 6, 1, NULL)"},
+		{abi.SYS_MQ_UNLINK, [6]uint64{name}, `mq_unlink("a name")`},
+		{abi.SYS_FSOPEN, [6]uint64{name}, `fsopen("a name", 0)`},
+	} {
+		if got := Describe(c.nr, c.args, m); got != c.want {
+			t.Errorf("\ngot  %s\nwant %s", got, c.want)
+		}
+	}
+}
+
 // TestSignatures holds that every row of the table can be decoded with.
 func TestSignatures(t *testing.T) {
 	ks, ss := kinds(), sets()

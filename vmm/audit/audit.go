@@ -41,10 +41,13 @@ type Line struct {
 	Time string `json:"time"` // of the machine's clock, RFC 3339; of Start and End the launcher's
 
 	// Of Start.
-	Image   string `json:"image,omitempty"` // SHA-256
-	Kernel  string `json:"kernel,omitempty"`
-	Program string `json:"program,omitempty"`
-	By      string `json:"by,omitempty"` // who wrote the record
+	Image  string `json:"image,omitempty"` // SHA-256
+	Kernel string `json:"kernel,omitempty"`
+	// Policy is what the machine was held to, and PolicySHA256 its SHA-256.
+	Policy       string `json:"policy,omitempty"`
+	PolicySHA256 string `json:"policy_sha256,omitempty"`
+	Program      string `json:"program,omitempty"`
+	By           string `json:"by,omitempty"` // who wrote the record
 
 	// Of an event; docs/OPERATIONS.md says what they are. Call, What and At hold text
 	// that the program may have chosen.
@@ -62,10 +65,13 @@ type Line struct {
 
 	// Of Lost and End.
 	Lost uint64 `json:"lost,omitempty"`
-	// Of End.
-	Events uint64 `json:"events,omitempty"`
-	Ended  string `json:"ended,omitempty"`
-	Status *int   `json:"status,omitempty"`
+	// Of End. Made and Tried are the kernel's counts of its records, and of the events that
+	// they stand for; there are none if it could not tell.
+	Events uint64  `json:"events,omitempty"`
+	Made   *uint64 `json:"made,omitempty"`
+	Tried  *uint64 `json:"tried,omitempty"`
+	Ended  string  `json:"ended,omitempty"`
+	Status *int    `json:"status,omitempty"`
 }
 
 // Rules of lines that are the launcher's own.
@@ -88,6 +94,8 @@ type Record struct {
 	left   uint64
 	lost   uint64
 	last   uint64 // n of the last event
+	made   *uint64
+	tried  *uint64
 	ended  bool
 	err    error
 }
@@ -203,13 +211,31 @@ func (r *Record) Event(b []byte) {
 		TID: e.TID, PC: e.PC, At: e.At, LeftOut: e.LeftOut}, at)
 }
 
-// Close ends the machine's part. ended says how the machine ended, with which status.
+// Total takes what the kernel says at its end: how many records it has made, and how many
+// events they stand for. The last of them may come later.
+func (r *Record) Total(made, tried uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.made, r.tried = &made, &tried
+}
+
+// Close ends the machine's part. What the kernel has made and did not come is lost, at the
+// end as in between. ended says how the machine ended, with which status.
 func (r *Record) Close(ended string, status int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.ended {
 		r.ended = true
-		r.line(Line{Rule: End, Events: r.events, LeftOut: r.left, Lost: r.lost, Ended: ended, Status: &status}, time.Now())
+		if r.made != nil && (*r.made < r.last || *r.tried < r.events+r.left) { // more came than it counts
+			r.made, r.tried = nil, nil
+			r.line(Line{Rule: Garbled}, time.Now())
+		}
+		if r.made != nil && *r.made > r.last {
+			n := *r.made - r.last
+			r.lost += n
+			r.line(Line{Rule: Lost, Lost: n}, time.Now())
+		}
+		r.line(Line{Rule: End, Events: r.events, LeftOut: r.left, Lost: r.lost, Made: r.made, Tried: r.tried, Ended: ended, Status: &status}, time.Now())
 	}
 	return r.err
 }
@@ -229,7 +255,13 @@ type Summary struct {
 	Events   uint64
 	LeftOut  uint64 // that were bounded, by rule and place
 	Lost     uint64
-	Last     [sha256.Size]byte // hash of the last line
+	// Untold is how many events the lost records stood for, themselves included, and what
+	// a kernel could not tell of before its machine ended.
+	Untold uint64
+	// Uncounted is how many machines have an end, but no count of their kernel's: what was
+	// lost behind the last line of theirs is not known.
+	Uncounted int
+	Last      [sha256.Size]byte // hash of the last line
 }
 
 // Verify reads a record and tells whether it is whole: an error names the first line that
@@ -285,6 +317,14 @@ func Verify(in io.Reader) (Summary, error) {
 				return bad("counts %d events, and there are %d", l.Events, events)
 			}
 			open = false
+			switch told := events + left; {
+			case l.Made == nil || l.Tried == nil:
+				s.Uncounted++
+			case *l.Made != events+lost || *l.Tried < told:
+				return bad("counts %d records of %d events, and there are %d", *l.Made, *l.Tried, events+lost)
+			default:
+				s.Untold += *l.Tried - told
+			}
 		case l.Rule == Lost:
 			lost += l.Lost
 			s.Lost += l.Lost

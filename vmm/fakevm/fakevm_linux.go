@@ -119,6 +119,8 @@ func (f *fake) do(cmd string) {
 		log.Write(bootrec.AppendText(nil, bootrec.KindLog, value))
 	case "audit":
 		log.Write(bootrec.AppendText(nil, bootrec.KindAudit, value))
+	case "audited": // how many records there were, each of one event
+		control.Write(bootrec.AppendAudited(nil, bootrec.Audited{Records: uint64(n), Events: uint64(n)}))
 	case "strace":
 		log.Write(bootrec.AppendText(nil, bootrec.KindStrace, value))
 	case "exit":
