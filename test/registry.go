@@ -7,6 +7,7 @@ package skerrytest
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"skerry/test/harness"
@@ -64,6 +65,7 @@ var (
 	two     = []int{2}
 	one     = []int{1}
 	four    = []int{4}
+	each    = []int{1, 4, 2} // the last one with -short
 	anyType = []string{"microvm", "q35"}
 )
 
@@ -85,14 +87,14 @@ var tests = []test{
 		design: []string{"map 0: EPERM", "map 0xf000: EPERM", "move to 0: EPERM", "hint 4096: elsewhere"}, short: true},
 	{name: "signals", program: "signals", toolchain: both, short: true},
 	{name: "timers", program: "timers", short: true},
-	{name: "vector", program: "vector", cpus: four, short: true},
+	{name: "vector", program: "vector", cpus: []int{1, 4}, short: true},
 	{name: "vector-sse", program: "vector", cpus: two, reference: nothing, flags: []string{"--cpu", "qemu64"}},
-	{name: "hostile", program: "hostile", reference: machine, cpus: two, machines: anyType, short: true,
+	{name: "hostile", program: "hostile", reference: machine, machines: anyType, short: true,
 		design: []string{"sgdt: *", "sidt: *", "str: *", "smsw: *", "int 0x80: signal 11 *", "sysenter: signal *", "fsgsbase: present", "last page: EACCES",
 			"sigreturn with cs kernel: *", "sigreturn with cs null: *", "sigreturn with cs bad: *", "sigreturn with ss kernel: *",
 			"sigreturn with ss null: *", "sigreturn with cs 32 bit: *", "sigreturn with fs gs words: *"}},
-	{name: "hostile-far", program: "hostile", args: []string{"far"}, cpus: two, reference: nothing, short: true},
-	{name: "hostile-fuzz", program: "hostile", args: []string{"fuzz", "20000"}, cpus: two, reference: nothing, short: true},
+	{name: "hostile-far", program: "hostile", args: []string{"far"}, reference: nothing, short: true},
+	{name: "hostile-fuzz", program: "hostile", args: []string{"fuzz", "20000"}, reference: nothing, short: true},
 	{name: "hostile-fuzz-long", program: "hostile", args: []string{"fuzz", "1000000"}, cpus: two, reference: nothing, timeout: 10 * time.Minute},
 	{name: "fuzzcalls", program: "fuzzcalls", args: []string{"all", "1", "30000"}, memory: 256, machineOnly: true, looseStderr: true, reference: nothing, short: true},
 	{name: "tlb", program: "tlb", cpus: four, short: true, timeout: 5 * time.Minute},
@@ -123,6 +125,18 @@ var tests = []test{
 	{name: "limits", program: "limits", greedy: true, toolchain: both, flags: []string{"--jit", "1M"}, short: true},
 	{name: "relro", program: "relro", toolchain: glibc, short: true,
 		design: []string{"writable again: EPERM", "executable: EACCES", "gone: EPERM"}},
+	{name: "protect", program: "protect", toolchain: glibc, cpus: each, short: true, design: []string{
+		"message(t, 1): EFAULT EFAULT EFAULT EFAULT EFAULT, writable: 1",
+		"process_vm_writev: EPERM", "process_vm_readv: EPERM", "PTRACE_POKETEXT: EPERM", "PTRACE_SEIZE: EPERM",
+		"/proc/self/mem: ENOENT", "/proc/1/mem: ENOENT", "/proc/thread-self/mem: ENOENT", "/proc/self/task/1/mem: ENOENT",
+		"/dev/mem: ENOENT", "/dev/kmem: ENOENT", "/proc/kcore: ENOENT"}},
+	{name: "seal", program: "seal", toolchain: glibc, env: []string{"SKERRY_POINTS=1"}, reference: points, cpus: each, short: true, design: sealDesign},
+	{name: "nx", program: "nx", toolchain: both, cpus: each, short: true},
+	{name: "guard", program: "guard", toolchain: both, cpus: each, short: true, design: []string{
+		"noreplace, right below: EEXIST", "noreplace, in the gap: EEXIST", "noreplace, at the gap's end: EEXIST", "own, noreplace: EEXIST"}},
+	{name: "doors", program: "doors", reference: machine, cpus: each, machines: anyType, short: true, design: doorsDesign},
+	{name: "evict", program: "evict", args: []string{"4"}, memory: 64, machineOnly: true, reference: nothing, cpus: each, short: true},
+	{name: "evict-long", program: "evict", args: []string{"60"}, memory: 64, machineOnly: true, reference: nothing, cpus: each, timeout: 10 * time.Minute},
 	{name: "jit", program: "jit", toolchain: both, args: []string{"private", "shared", "budget", "never", "through-libc", "wish"}, flags: []string{"--jit", "1M"}, short: true,
 		machines: anyType, design: append([]string{
 			"pages granted: 256", "one more: ENOMEM", "one more, shared: ENOMEM", "one more by mmap: ENOMEM", "growth: ENOMEM",
@@ -136,6 +150,7 @@ var tests = []test{
 		append(neverRuns[:len(neverRuns):len(neverRuns)], "MDWE 1")...)},
 	{name: "sockets", program: "sockets", toolchain: both, short: true, machines: anyType},
 	{name: "sockopts", program: "sockopts", toolchain: both, short: true, machines: anyType},
+	{name: "sockaddrs", program: "sockaddrs", toolchain: both, short: true, machines: anyType},
 	{name: "netlink", program: "netlink", toolchain: glibc, short: true, machines: anyType},
 	{name: "locked", program: "locked", toolchain: both, short: true},
 	{name: "epolls", program: "epolls", toolchain: both, short: true},
@@ -148,9 +163,9 @@ var tests = []test{
 	{name: "go-load", program: "go/load", toolchain: golang, short: true, timeout: 5 * time.Minute},
 	{name: "go-fetch", program: "go/fetch", toolchain: golang, fetch: true, short: true},
 	{name: "hostile-frame-0", program: "hostile", args: []string{"frame", "0"}, status: 139, cpus: two},
-	{name: "hostile-frame-kernel", program: "hostile", args: []string{"frame", "6"}, status: 139, cpus: two, short: true},
+	{name: "hostile-frame-kernel", program: "hostile", args: []string{"frame", "6"}, status: 139, short: true},
 	{name: "hostile-frame-noncanonical", program: "hostile", args: []string{"frame", "9"}, status: 139, cpus: two},
-	{name: "hostile-clone", program: "hostile", args: []string{"clone"}, status: 139, cpus: two, short: true},
+	{name: "hostile-clone", program: "hostile", args: []string{"clone"}, status: 139, short: true},
 }
 
 // overlayFlags let a test work in an overlay, in place of a tmpfs.
@@ -165,6 +180,81 @@ var neverRuns = []string{
 	"file in /tmp, mapped twice: EACCES", "file in /tmp, privately: EACCES", "file in /tmp, then X: EACCES", "file in /tmp, read and then X: EACCES",
 	"file in /dev/shm, mapped twice: EACCES", "file in /dev/shm, privately: EACCES", "file in /dev/shm, then X: EACCES", "file in /dev/shm, read and then X: EACCES",
 	"stack: EACCES", "data: EACCES", "bss: EACCES", "heap: EACCES", "MAP_STACK: EACCES", "MAP_GROWSDOWN: EACCES", "text RWX: EACCES", "text RW: EACCES",
+}
+
+// sealDesign are the answers of seal.c: for text, read-only data, RELRO, the vDSO, and
+// memory that the program sealed when it was read-only, shared and read-only, writable.
+// EACCES is W^X, which comes first.
+var sealDesign = []string{
+	"flags: EINVAL", "unaligned: EINVAL", "a hole: ENOMEM", "nothing there: ENOMEM", "wraps: EINVAL", "of the kernel: ENOMEM", "no length: 0",
+	"not sealed by any of these: 0",
+	"munmap(p, PAGE):" + seven("EPERM"),
+	"munmap(p, 2 * PAGE):" + seven("EPERM"),
+	"address(mremap(p, PAGE, 2 * PAGE, 0)):" + seven("EPERM"),
+	"address(mremap(p, PAGE, 8 * PAGE, MREMAP_MAYMOVE)):" + seven("EPERM"),
+	"address(mremap(p, 2 * PAGE, PAGE, 0)):" + seven("EPERM"),
+	"address(mremap(p, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, spare)):" + seven("EPERM"),
+	"address(mremap(p, PAGE, PAGE, MREMAP_MAYMOVE | DONTUNMAP, NULL)):" + seven("EPERM"),
+	"address(mremap(other, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p)):" + seven("EPERM"),
+	"address(mremap(p, 0, PAGE, MREMAP_MAYMOVE)):" + seven("EPERM"),
+	"mprotect(p, PAGE, RW): EACCES EPERM EPERM EACCES EPERM EPERM EPERM",
+	"mprotect(p, PAGE, PROT_NONE):" + seven("EPERM"),
+	"mprotect(p, PAGE, PROT_READ):" + seven("EPERM"),
+	"mprotect(p, PAGE, RX): EPERM EPERM EACCES EPERM EACCES EACCES EACCES",
+	"mprotect(p, PAGE, RW | PROT_EXEC):" + seven("EACCES"),
+	"syscall(SYS_pkey_mprotect, p, PAGE, PROT_NONE, -1):" + seven("EPERM"),
+	"address(mmap(p, PAGE, RW, OVER, -1, 0)):" + seven("EPERM"),
+	"address(mmap(p, 2 * PAGE, PROT_NONE, OVER | MAP_NORESERVE, -1, 0)):" + seven("EPERM"),
+	"address(mmap(p, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0)):" + seven("EPERM"),
+	"address(mmap(p, PAGE, RW | PROT_EXEC, OVER, -1, 0)):" + seven("EACCES"),
+	"address(mmap(p, PAGE, RX, MAP_PRIVATE | MAP_FIXED, file, 0)):" + seven("EPERM"),
+	"address(mmap(p, PAGE, RW, OVER | MAP_GROWSDOWN, -1, 0)):" + seven("EPERM"),
+	"address(mmap(p, PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0)):" + seven("EEXIST"),
+	"address(shmat(segment, p, SHM_REMAP)):" + seven("EPERM"),
+	"madvise(p, PAGE, MADV_DONTNEED): EPERM EPERM EPERM EPERM EPERM 0 0 (emptied)",
+	"madvise(p, PAGE, MADV_FREE): EPERM EPERM EPERM EPERM EPERM EINVAL 0 (emptied)",
+	"madvise(p, PAGE, MADV_REMOVE): EACCES EACCES EACCES EINVAL EINVAL 0 (emptied) EINVAL",
+	"madvise(p, PAGE, 24 ): EPERM EPERM EPERM EPERM EPERM 0 0 (emptied)",
+	"madvise(p, PAGE, MADV_DONTFORK): EPERM EPERM EPERM EPERM EPERM 0 0",
+	"madvise(p, PAGE, MADV_WIPEONFORK): EINVAL EINVAL EINVAL EINVAL EPERM EINVAL 0",
+	"madvise(p, PAGE, MADV_PAGEOUT): 0 0 0 EINVAL 0 0 0",
+	"madvise(p, PAGE, 23 ): EINVAL EINVAL EINVAL EINVAL EINVAL EINVAL 0",
+	"mseal_(p, PAGE, 0):" + seven("0"),
+	"around, munmap: EPERM", "around, mmap: EPERM", "around, mremap to there: EPERM", "around, mremap: EPERM", "around, mprotect: EPERM",
+	"around, the sealed page: kept r--p", "around, behind it: kept rw-p", "around, madvise: EPERM", "around, the sealed page: kept",
+	"around, before and behind: 0 0", "around, alone: kept", "race: lost 0, done 0",
+}
+
+func seven(answer string) string { return strings.Repeat(" "+answer, 7) }
+
+// doorsDesign are the answers of doors.c. Linux looks at the lower half of a call's number
+// alone.
+var doorsDesign = append(append([]string{
+	"upper half 0xffffffff00000000: -38", "upper half 0x8000000000000000: -38", "getpid with bit 32: 0", "getpid with bit 47: 0", "getpid with bit 62: 0",
+	"x32 getpid: -38", "x32 execve: -38", "x32 getpid with bit 32: 0"}, vsyscallDesign()...),
+	"write from it: EFAULT", "map it: ENOMEM",
+	"READ_IMPLIES_EXEC: EINVAL", "it is: 0", "mapped then: rw-p", "protected then: r--p", "run then: signal 11 code 2",
+	"PER_LINUX32: EINVAL", "ADDR_NO_RANDOMIZE: EINVAL", "MMAP_PAGE_ZERO: EINVAL",
+	"remap_file_pages: ENOSYS", "remap_file_pages, executable: ENOSYS",
+	"pkey_mprotect RX, key -1: EACCES", "pkey_mprotect X, key -1: EACCES", "pkey_mprotect RWX, key -1: EACCES",
+	"pkey_mprotect RX, key 0: EINVAL", "pkey_mprotect X, key 0: EINVAL", "pkey_mprotect RWX, key 0: EINVAL",
+	"pkey_mprotect RX, key 1: EINVAL", "pkey_mprotect X, key 1: EINVAL", "pkey_mprotect RWX, key 1: EINVAL",
+	"pkey_mprotect RX, key 2: EINVAL", "pkey_mprotect X, key 2: EINVAL", "pkey_mprotect RWX, key 2: EINVAL",
+	"pkey_alloc: ENOSPC", "then: rw-p", "MFD_EXEC: 0", "MFD_NOEXEC_SEAL: 0", "mapped executable: EACCES",
+	"/dev/zero executable: EACCES", "/dev/zero, shared: EACCES",
+	"modify_ldt: ENOSYS", "map_shadow_stack: EOPNOTSUPP", "memfd_secret: ENOSYS", "ARCH_SHSTK_ENABLE: EINVAL", "ARCH_MAP_VDSO_64: EINVAL",
+	"PR_SET_MM: EINVAL", "PR_SET_SYSCALL_USER_DISPATCH: EINVAL",
+	"/dev/mem: ENOENT", "/dev/kmem: ENOENT", "/dev/port: ENOENT", "/proc/kcore: ENOENT", "/dev/cpu/0/msr: ENOENT", "/dev/kvm: ENOENT",
+	"/proc/self/mem: ENOENT", "/dev/userfaultfd: ENOENT")
+
+// vsyscallDesign: nothing is where Linux had its vsyscall page.
+func vsyscallDesign() (l []string) {
+	for _, at := range []string{"600000", "600400", "600800", "600001", "5ff000", "601000"} {
+		for _, how := range []string{"load", "store", "call"} {
+			l = append(l, how+" 0xffffffffff"+at+": signal 11 code 1")
+		}
+	}
+	return l
 }
 
 // pointsDesign are the answers of points.c, in its order.

@@ -49,6 +49,10 @@ func (m *Machine) incident(s *task.Status) (frames []byte) {
 // threads tells of the threads, first of the one that violated the policy, if it is known,
 // and of their calls.
 func threads(s *task.Status) []byte {
+	// The call that it was about has its answer when the thread ends, or goes for good.
+	for i := 0; i < 100 && s.Thread != nil && !s.Thread.Ended(); i++ {
+		time.Sleep(time.Millisecond)
+	}
 	list := s.Threads
 	for i := range list {
 		if list[i].T == s.Thread {
