@@ -8,15 +8,11 @@ import (
 	"skerry/image/known"
 )
 
-// certificates packs the CA certificates of this host for a program that looks for them.
+// certificates packs the CA certificates of this host for a program with a library that
+// looks for them.
 // A folder of the user's in their place says whom the program trusts: nothing is added.
-func (l *layout) certificates(program string, c *dynlink.Closure) error {
-	f, err := openFile(program)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	for i, p := range known.Certificates(f, c) {
+func (l *layout) certificates(c *dynlink.Closure) error {
+	for i, p := range known.Certificates(c) {
 		have := l.t.Lookup(l.t.Follow(p.Host)) != erofs.None
 		if i == 0 && !have && l.t.Lookup(l.t.Follow(path.Dir(p.Host))) != erofs.None {
 			return nil

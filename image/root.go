@@ -371,7 +371,7 @@ func (l *layout) libraries(s *BuildSpec, program string, o *dynlink.Object, args
 		l.notes = append(l.notes, known.Note{Level: known.Warn, Text: m.By + " needs " + m.Name + ", which is not there; it cannot be loaded"})
 	}
 	if !s.Exact {
-		if err := l.certificates(program, c); err != nil {
+		if err := l.certificates(c); err != nil {
 			return err
 		}
 	}
