@@ -18,33 +18,18 @@ int lib_calls_back(int (*f)(int), int a) { return lib_chosen(f(a)); }
 
 #else
 
+#include "faults.h"
 #include <link.h>
-#include <setjmp.h>
-
-static sigjmp_buf back;
-static volatile int fault_code;
-static void *volatile fault_address;
-
-static void on_fault(int s, siginfo_t *i, void *u)
-{
-	(void)u;
-	fault_code = s == SIGSEGV ? i->si_code : 1000 + s;
-	fault_address = i->si_addr;
-	siglongjmp(back, 1);
-}
 
 // store writes what is there already.
 static const char *store(void *p)
 {
-	static char text[64];
-	struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
-	sigaction(SIGSEGV, &a, NULL);
+	catch_faults();
 	if (!sigsetjmp(back, 1)) {
 		*(volatile long *)p = *(volatile long *)p;
 		return "writable";
 	}
-	snprintf(text, sizeof text, "SEGV code %d %s", fault_code, fault_address == p ? "exact" : "inexact");
-	return text;
+	return fault_text(p);
 }
 
 static int three(int a) { return a + 3; }

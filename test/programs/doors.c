@@ -2,7 +2,7 @@
 // vsyscall page, privileged instructions beside those of hostile.c, numbers of calls that
 // are none, personalities, and calls with which data becomes code.
 #include "t.h"
-#include <setjmp.h>
+#include "traps.h"
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <ucontext.h>
@@ -11,9 +11,7 @@
 #define RX (PROT_READ | PROT_EXEC)
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
-static sigjmp_buf back;
-static volatile int got_signal, got_code, armed;
-static char altstack[65536];
+static volatile int armed;
 
 static void caught(int s, siginfo_t *i, void *u)
 {
@@ -23,25 +21,6 @@ static void caught(int s, siginfo_t *i, void *u)
 	armed = 0;
 	got_signal = s, got_code = i->si_code;
 	siglongjmp(back, 1);
-}
-
-static void catch_all(void)
-{
-	static const int list[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS};
-	stack_t ss = {.ss_sp = altstack, .ss_size = sizeof altstack};
-	struct sigaction a = {.sa_sigaction = caught, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-	sigaltstack(&ss, NULL);
-	for (size_t i = 0; i < COUNT(list); i++)
-		sigaction(list[i], &a, NULL);
-}
-
-static const char *verdict(void)
-{
-	static char text[64];
-	if (!got_signal)
-		return "nothing";
-	snprintf(text, sizeof text, "signal %d code %d", got_signal, got_code);
-	return text;
 }
 
 #define TRY(name, ...)                                                                             \
@@ -189,21 +168,6 @@ static void vsyscall(void)
 	say("DESIGN map it: %s", mmap((void *)at[0], PAGE, PROT_READ, ANON | MAP_FIXED, -1, 0) == MAP_FAILED ? t_errno(errno) : "ok");
 }
 
-static const char *protection(const void *p)
-{
-	static char text[8];
-	char line[300], prot[8];
-	uintptr_t a, b;
-	FILE *f = fopen("/proc/self/maps", "r");
-	strcpy(text, "none");
-	while (f && fgets(line, sizeof line, f))
-		if (sscanf(line, "%lx-%lx %7s", &a, &b, prot) == 3 && a <= (uintptr_t)p && (uintptr_t)p < b)
-			strcpy(text, prot);
-	if (f)
-		fclose(f);
-	return text;
-}
-
 static void *map(int prot, int flags)
 {
 	void *p = mmap(NULL, PAGE, prot, flags, -1, 0);
@@ -221,9 +185,9 @@ static void code(void)
 	say("DESIGN it is: %#x", (unsigned)personality(0xffffffff));
 	q = map(RW, ANON);
 	*q = (char)0xc3;
-	say("DESIGN mapped then: %s", protection(q));
-	say("DESIGN protected then: %s", (mprotect(q, PAGE, PROT_NONE), mprotect(q, PAGE, PROT_READ), protection(q)));
-	say("mapped before: %s", protection(p));
+	say("DESIGN mapped then: %s", t_protection(q));
+	say("DESIGN protected then: %s", (mprotect(q, PAGE, PROT_NONE), mprotect(q, PAGE, PROT_READ), t_protection(q)));
+	say("mapped before: %s", t_protection(p));
 	TRY("run before", ((void (*)(void))p)());
 	TRY("DESIGN run then", ((void (*)(void))q)());
 	say("DESIGN PER_LINUX32: %s", result(personality(PER_LINUX32)));
@@ -234,14 +198,14 @@ static void code(void)
 	q = map(RW, MAP_SHARED | MAP_ANONYMOUS);
 	say("DESIGN remap_file_pages: %s", result(syscall(SYS_remap_file_pages, q, PAGE, 0, 0, 0)));
 	say("DESIGN remap_file_pages, executable: %s", result(syscall(SYS_remap_file_pages, q, PAGE, PROT_EXEC, 0, 0) == 0 ? 0 : -1));
-	say("then: %s", protection(q));
+	say("then: %s", t_protection(q));
 	for (int key = -1; key < 3; key++) {
 		say("DESIGN pkey_mprotect RX, key %d: %s", key, result(syscall(SYS_pkey_mprotect, p, PAGE, RX, key)));
 		say("DESIGN pkey_mprotect X, key %d: %s", key, result(syscall(SYS_pkey_mprotect, p, PAGE, PROT_EXEC, key)));
 		say("DESIGN pkey_mprotect RWX, key %d: %s", key, result(syscall(SYS_pkey_mprotect, p, PAGE, RW | PROT_EXEC, key)));
 	}
 	say("DESIGN pkey_alloc: %s", result(syscall(SYS_pkey_alloc, 0, 0) >= 0 ? 0 : -1));
-	say("DESIGN then: %s", protection(p));
+	say("DESIGN then: %s", t_protection(p));
 	mprotect(p, PAGE, RW);
 	say("DESIGN MFD_EXEC: %s", result(memfd_create("x", 0x10) >= 0 ? 0 : -1));
 	int fd = memfd_create("x", 0x8 /* NOEXEC_SEAL */);

@@ -1,50 +1,23 @@
 // The gap below the stack: what grows, how far, what faults, and what may be mapped
 // there.
+#define FAULTS_ON_ALTSTACK
 #include "t.h"
+#include "faults.h"
 #include <alloca.h>
-#include <setjmp.h>
 #include <sys/resource.h>
 
 #define RW (PROT_READ | PROT_WRITE)
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 #define MIB (1UL << 20)
 
-static sigjmp_buf back;
-static volatile int fault_code;
-static char *volatile fault_address;
-static char altstack[65536];
-
-static void on_fault(int s, siginfo_t *i, void *u)
-{
-	(void)u;
-	char here;
-	CHECK(&here > altstack && &here < altstack + sizeof altstack);
-	fault_code = s == SIGSEGV ? i->si_code : 1000 + s;
-	fault_address = i->si_addr;
-	siglongjmp(back, 1);
-}
-
-static void catch_faults(void)
-{
-	stack_t ss = {.ss_sp = altstack, .ss_size = sizeof altstack};
-	struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-	sigaltstack(&ss, NULL);
-	sigaction(SIGSEGV, &a, NULL);
-	sigaction(SIGBUS, &a, NULL);
-}
-
 // touch stores a byte: "ok", or what came of it.
 static const char *touch(char *p)
 {
-	static char text[4][40];
-	static int next;
-	char *t = text[next++ % 4];
 	if (!sigsetjmp(back, 1)) {
 		*(volatile char *)p = 1;
 		return "ok";
 	}
-	snprintf(t, 40, "SEGV code %d %s", fault_code, fault_address == p ? "exact" : "inexact");
-	return t;
+	return fault_text(p);
 }
 
 // range finds the mapping that holds an address.

@@ -4,15 +4,12 @@
 //
 // usage: hostile [ROW]...
 #include "t.h"
+#include "traps.h"
 #include <elf.h>
-#include <setjmp.h>
 #include <sys/auxv.h>
 #include <ucontext.h>
 
-static sigjmp_buf back;
-static volatile int got_signal, got_code;
 static volatile uintptr_t got_address, got_ip;
-static char altstack[65536];
 
 // caught runs with the FS base and the flags that it finds: Linux clears DF, TF
 // and RF for a handler, but not AC, with which ordinary code cannot go on.
@@ -30,25 +27,6 @@ static void caught(int s, siginfo_t *i, void *u)
 	got_address = (uintptr_t)i->si_addr;
 	got_ip = c->uc_mcontext.gregs[REG_RIP];
 	siglongjmp(back, 1);
-}
-
-static void catch_all(void)
-{
-	static const int list[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGSTKFLT};
-	stack_t ss = {.ss_sp = altstack, .ss_size = sizeof altstack};
-	struct sigaction a = {.sa_sigaction = caught, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-	sigaltstack(&ss, NULL);
-	for (size_t i = 0; i < COUNT(list); i++)
-		sigaction(list[i], &a, NULL);
-}
-
-static const char *verdict(void)
-{
-	static char text[64];
-	if (!got_signal)
-		return "nothing";
-	snprintf(text, sizeof text, "signal %d code %d", got_signal, got_code);
-	return text;
 }
 
 // TRY runs a statement until it ends by itself or by a signal.

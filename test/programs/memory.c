@@ -1,7 +1,7 @@
 // The mmap family: errors, splitting and merging, faults with exact addresses,
 // stack growth, what memory holds after it was given back.
 #include "t.h"
-#include <setjmp.h>
+#include "faults.h"
 #include <sys/resource.h>
 #include <ucontext.h>
 
@@ -9,37 +9,12 @@
 #define PRIV (MAP_PRIVATE | MAP_ANONYMOUS)
 #define LAST ((char *)0x7ffffffff000)
 
-static sigjmp_buf back;
-static volatile sig_atomic_t fault_signal, fault_code;
-static char *volatile fault_address;
-
-static void on_fault(int s, siginfo_t *i, void *u)
-{
-	(void)u;
-	fault_signal = s;
-	fault_code = i->si_code;
-	fault_address = i->si_addr;
-	siglongjmp(back, 1);
-}
-
-static char altstack[65536];
-
-static void catch_faults(void)
-{
-	stack_t ss = {.ss_sp = altstack, .ss_size = sizeof altstack};
-	struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-	sigaltstack(&ss, NULL);
-	sigaction(SIGSEGV, &a, NULL);
-	sigaction(SIGBUS, &a, NULL);
-}
-
 enum access { LOAD, STORE, CALL };
 
 // touch tells what an access does: "ok", or the signal, its code, and whether the
 // address is exact.
 static const char *touch(char *p, enum access how)
 {
-	static char text[64];
 	fault_signal = 0;
 	catch_faults();
 	if (!sigsetjmp(back, 1)) {
@@ -51,9 +26,7 @@ static const char *touch(char *p, enum access how)
 			((void (*)(void))p)();
 		return "ok";
 	}
-	snprintf(text, sizeof text, "%s code %d %s", fault_signal == SIGSEGV ? "SEGV" : "BUS", fault_code,
-		fault_address == p ? "exact" : "inexact");
-	return text;
+	return fault_text(p);
 }
 
 static char *map(size_t n, int prot)

@@ -25,18 +25,10 @@ static int find(struct dl_phdr_info *i, size_t size, void *arg)
 
 static void protected_range(void)
 {
-	char line[300];
-	uintptr_t a, b;
-	char prot[5];
 	dl_iterate_phdr(find, NULL);
 	CHECK(low != 0 && low < high);
 	table[0]();
-	FILE *f = fopen("/proc/self/maps", "r");
-	while (f && fgets(line, sizeof line, f))
-		if (sscanf(line, "%lx-%lx %4s", &a, &b, prot) == 3 && a <= low && low < b)
-			say("mapped %s", prot);
-	if (f)
-		fclose(f);
+	say("mapped %s", t_protection((void *)low));
 	say("DESIGN writable again: %s", mprotect((void *)low, PAGE, PROT_READ | PROT_WRITE) < 0 ? t_errno(errno) : "ok");
 	say("DESIGN executable: %s", mprotect((void *)low, PAGE, PROT_READ | PROT_EXEC) < 0 ? t_errno(errno) : "ok");
 	say("DESIGN gone: %s", mprotect((void *)low, PAGE, PROT_NONE) < 0 ? t_errno(errno) : "ok");

@@ -49,22 +49,6 @@ static const char *as(const char *p, const char *copy)
 	return memcmp(now, copy, PAGE) ? "changed" : "kept";
 }
 
-// protection is what /proc/self/maps says about a page.
-static const char *protection(const char *p)
-{
-	static char text[8];
-	char line[300], prot[8];
-	uintptr_t a, b;
-	FILE *f = fopen("/proc/self/maps", "r");
-	strcpy(text, "none");
-	while (f && fgets(line, sizeof line, f))
-		if (sscanf(line, "%lx-%lx %7s", &a, &b, prot) == 3 && a <= (uintptr_t)p && (uintptr_t)p < b)
-			strcpy(text, prot);
-	if (f)
-		fclose(f);
-	return text;
-}
-
 static long address(void *p) { return p == MAP_FAILED ? -1 : 0; }
 
 // What is tried, with the page at p.
@@ -106,7 +90,7 @@ static void all(void)
 {
 	char was[REGIONS][8];
 	for (int i = first; i < REGIONS; i++)
-		strcpy(was[i], protection(regions[i]));
+		strcpy(was[i], t_protection(regions[i]));
 #define C(call)                                                                                    \
 	{                                                                                          \
 		char line[256];                                                                    \
@@ -123,8 +107,8 @@ static void all(void)
 					memcpy(p, copies[i], PAGE);                                \
 				else                                                               \
 					memcpy(copies[i], p, PAGE);                                \
-			} else if (strcmp(now, "kept") || strcmp(was[i], protection(p))) {         \
-				say("FAIL %s is %s, %s after %s", names[i], now, protection(p), #call);            \
+			} else if (strcmp(now, "kept") || strcmp(was[i], t_protection(p))) {         \
+				say("FAIL %s is %s, %s after %s", names[i], now, t_protection(p), #call);            \
 				_exit(1);                                                          \
 			}                                                                          \
 		}                                                                                  \
@@ -132,7 +116,7 @@ static void all(void)
 	}
 	CALLS
 	for (int i = first; i < REGIONS; i++)
-		CHECK(!strcmp(protection(regions[i]), was[i]));
+		CHECK(!strcmp(t_protection(regions[i]), was[i]));
 	// They are as usable as before.
 	if (first == 0)
 		((void (*)(void))in_text)(), ((void (*)(void))regions[0])();
@@ -159,8 +143,8 @@ static void around(void)
 		CHECK(!strcmp(as(p + i * PAGE, full), "kept"));
 	// These go page by page, and stop there.
 	say("DESIGN around, mprotect: %s", result(mprotect(p, 8 * PAGE, PROT_NONE)));
-	say("DESIGN around, the sealed page: %s %s", as(p + 4 * PAGE, full), protection(p + 4 * PAGE));
-	say("DESIGN around, behind it: %s %s", as(p + 7 * PAGE, full), protection(p + 7 * PAGE));
+	say("DESIGN around, the sealed page: %s %s", as(p + 4 * PAGE, full), t_protection(p + 4 * PAGE));
+	say("DESIGN around, behind it: %s %s", as(p + 7 * PAGE, full), t_protection(p + 7 * PAGE));
 	mprotect(p, 4 * PAGE, RW);
 	say("DESIGN around, madvise: %s", result(madvise(p, 8 * PAGE, MADV_DONTNEED)));
 	say("DESIGN around, the sealed page: %s", as(p + 4 * PAGE, full));

@@ -192,6 +192,22 @@ __attribute__((unused)) static void t_folder(const char *top)
 	atexit(t_unfolder);
 }
 
+// t_protection is what /proc/self/maps says about a page.
+__attribute__((unused)) static const char *t_protection(const void *p)
+{
+	static char text[8];
+	char line[300], prot[8];
+	uintptr_t a, b;
+	FILE *f = fopen("/proc/self/maps", "r");
+	strcpy(text, "none");
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "%lx-%lx %7s", &a, &b, prot) == 3 && a <= (uintptr_t)p && (uintptr_t)p < b)
+			strcpy(text, prot);
+	if (f)
+		fclose(f);
+	return text;
+}
+
 // t_unprivileged gives up root's rights, where the program has them, for the user that
 // programs have on Skerry.
 __attribute__((unused)) static void t_unprivileged(void)

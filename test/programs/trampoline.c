@@ -5,25 +5,14 @@
 // usage: trampoline [FILE]; the file has such an object behind its first byte, so that
 // nobody takes it for one, and the program is built with DYNAMIC
 #include "t.h"
+#include "faults.h"
 #include <dlfcn.h>
-#include <setjmp.h>
 
-static sigjmp_buf back;
-static volatile int fault_code, loads;
-static void *volatile fault_address;
-
-static void on_fault(int s, siginfo_t *i, void *u)
-{
-	(void)u;
-	fault_code = s == SIGSEGV ? i->si_code : 1000 + s;
-	fault_address = i->si_addr;
-	siglongjmp(back, 1);
-}
+static volatile int loads;
 
 __attribute__((noinline)) static int apply(int (*f)(int), int a)
 {
-	struct sigaction s = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
-	sigaction(SIGSEGV, &s, NULL);
+	catch_faults();
 	char here;
 	if (!sigsetjmp(back, 1))
 		return f(a);
