@@ -9,8 +9,8 @@ import (
 )
 
 // certificates packs the CA certificates of this host for a program with a library that
-// looks for them.
-// A folder of the user's in their place says whom the program trusts: nothing is added.
+// looks for them. A folder of the user's in their place says whom the program trusts:
+// nothing is added.
 func (l *layout) certificates(c *dynlink.Closure) error {
 	for i, p := range known.Certificates(c) {
 		have := l.t.Lookup(l.t.Follow(p.Host)) != erofs.None

@@ -114,6 +114,27 @@ func PolicyOf(record []byte) string {
 	return text
 }
 
+// VerdictsOf is a boot record's policy as settings, each of which is there: RULE=VERDICT,
+// and seal.
+func VerdictsOf(record []byte) string {
+	kill, err := bootrec.ParsePolicy(record)
+	if err != nil {
+		return "not understood" // by the kernel neither, which does not start
+	}
+	var b strings.Builder
+	for _, name := range PolicyRules() {
+		verdict := Deny
+		if kill&policyRules[name].bit != 0 {
+			verdict = Kill
+		}
+		b.WriteString(name + "=" + verdict + " ")
+	}
+	if kill&bootrec.SealLibraries != 0 {
+		return b.String() + "seal=" + SealAll
+	}
+	return b.String() + "seal=" + SealDefault
+}
+
 // Tighter is what the kernel is given if run is given for a run of an image with policy p;
 // either may be nil. An image's rule that kills goes on killing, what it seals is sealed, and
 // it is an error to ask for less.

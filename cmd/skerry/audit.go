@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -89,33 +88,7 @@ func (a *app) openAudit(p *prepared, path string) (done func(r *vmm.Result), err
 // auditPolicy is what a machine is held to, as its kernel is told: the same text for the
 // same policy, whether the image says it or a flag has tightened it for this run.
 func auditPolicy(c *vmm.Config) string {
-	kill, err := bootrec.ParsePolicy(c.Record.Policy)
-	if err != nil {
-		return "not understood" // by the kernel neither, which does not start
-	}
-	var b strings.Builder
-	for _, r := range auditRules {
-		verdict := image.Deny
-		if kill&r.rule != 0 {
-			verdict = image.Kill
-		}
-		fmt.Fprintf(&b, "%s=%s ", r.name, verdict)
-	}
-	seal := image.SealDefault
-	if kill&bootrec.SealLibraries != 0 {
-		seal = image.SealAll
-	}
-	fmt.Fprintf(&b, "seal=%s jit=%d host-access=%t", seal, c.Record.JIT, c.HostAccess)
-	return b.String()
-}
-
-// auditRules are the rules of a policy, by name.
-var auditRules = []struct {
-	name string
-	rule bootrec.Rules
-}{
-	{"egress", bootrec.RuleEgress}, {"identity", bootrec.RuleIdentity}, {"memory", bootrec.RuleMemory},
-	{"process", bootrec.RuleProcess}, {"surface", bootrec.RuleSurface},
+	return fmt.Sprintf("%s jit=%d host-access=%t", image.VerdictsOf(c.Record.Policy), c.Record.JIT, c.HostAccess)
 }
 
 func newAudit(a *app) *cobra.Command {

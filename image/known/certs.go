@@ -37,8 +37,8 @@ func (p *Program) certificates() []Path {
 
 // Certificates are the files of CA certificates that a program needs: one with a library
 // that checks servers by them. A static program is not looked at: all of it would be
-// searched for the file's name at each start. The first path is the file
-// itself; the others lead to it.
+// searched for the file's name at each start. The first path is the file itself; the
+// others lead to it.
 func Certificates(c *dynlink.Closure) []Path { return certificates(c, caBundles, caNames) }
 
 func certificates(c *dynlink.Closure, bundles, names []string) (list []Path) {

@@ -164,8 +164,7 @@ func loadCPU(c *percpu) {
 		cr4 |= arch.CR4PGE
 	}
 	if top, _, _, _ := arch.CPUID(0, 0); top >= 7 {
-		_, b, cx, dx := arch.CPUID(7, 0)
-		noTSX(dx)
+		_, b, cx, _ := arch.CPUID(7, 0)
 		if b&1 != 0 {
 			cr4 |= arch.CR4FSGSBASE
 			fsgsbase = 1
@@ -182,6 +181,7 @@ func loadCPU(c *percpu) {
 		}
 	}
 	arch.WriteCR4(cr4)
+	noTSX()
 	if _, _, _, d := arch.CPUID(0x80000001, 0); d&(1<<27) != 0 { // RDTSCP
 		arch.WriteMSR(arch.MSRTSCAux, uint64(c.ID))
 	}
@@ -189,10 +189,9 @@ func loadCPU(c *percpu) {
 
 // noTSX turns transactions off where the processor has the switch (Intel SDM vol. 4,
 // IA32_ARCH_CAPABILITIES bit 7; IA32_TSX_CTRL): RTM aborts always, CPUID hides it.
-// features is what CPUID leaf 7 says in EDX.
-func noTSX(features uint32) {
-	const haveCaps, tsxCtrl, off = 1 << 29, 1 << 7, 3
-	if features&haveCaps != 0 && arch.ReadMSR(arch.MSRArchCapabilities)&tsxCtrl != 0 {
+func noTSX() {
+	const tsxCtrl, off = 1 << 7, 3
+	if arch.Capabilities()&tsxCtrl != 0 {
 		arch.WriteMSR(arch.MSRTSXCtrl, off)
 	}
 }

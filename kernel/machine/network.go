@@ -117,34 +117,18 @@ func (m *Machine) denied(to netip.AddrPort) {
 
 // socketRefused tells of a socket that the model has no place for: none gives packets, the
 // kernel's ciphers or configuration, or a way to the hypervisor.
-func socketRefused(domain, typ, proto int) {
+func socketRefused(domain, typ, proto int, e abi.Errno) {
 	t := task.The.Current()
 	if t == nil {
 		return
 	}
-	policy.Missing(t, policy.AttackSurface, socketCall(domain, typ, proto), socketErrno(domain, typ), true)
+	policy.Missing(t, policy.AttackSurface, socketCall(domain, typ, proto), e, true)
 }
 
 // socketCall is the call, whichever way it was made: socketpair, and SOCK_PACKET of the
 // Internet family, ask for one, too.
 func socketCall(domain, typ, proto int) string {
 	return strace.Describe(abi.SYS_SOCKET, [6]uint64{uint64(uint32(domain)), uint64(uint32(typ)), uint64(uint32(proto))}, nil)
-}
-
-// socketErrno is what net.Socket answers for one that it reports.
-func socketErrno(domain, typ int) abi.Errno {
-	switch {
-	case domain == abi.AF_PACKET:
-		return abi.EPERM
-	case domain == abi.AF_INET || domain == abi.AF_INET6:
-		if typ == abi.SOCK_DGRAM {
-			return abi.EACCES // of ICMP
-		}
-		return abi.EPERM
-	case domain == abi.AF_NETLINK:
-		return abi.EPROTONOSUPPORT
-	}
-	return abi.EAFNOSUPPORT
 }
 
 // lastWords is how long the end of the machine waits for peers to acknowledge

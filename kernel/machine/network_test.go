@@ -19,7 +19,7 @@ func TestSocketRefused(t *testing.T) {
 	st := stack.New(stack.Config{Memory: 256 << 20, Random: func(b []byte) { mu.Lock(); rng.Read(b); mu.Unlock() }})
 	defer st.Close()
 	told, errno := "", abi.OK
-	n := net.New(st, func(domain, typ, proto int) { told, errno = socketCall(domain, typ, proto), socketErrno(domain, typ) })
+	n := net.New(st, func(domain, typ, proto int, e abi.Errno) { told, errno = socketCall(domain, typ, proto), e })
 	seen := map[string]bool{}
 	for domain := range abi.AF_MAX {
 		for typ := range abi.SOCK_PACKET + 1 {

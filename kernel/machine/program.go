@@ -54,6 +54,9 @@ func (m *Machine) seal() {
 	if t.Bad != 0 {
 		ground.Fatal("kernel bug: the page at 0x" + strconv.FormatUint(uint64(t.Bad), 16) + " has rights that it should not have")
 	}
+	if !m.Record.Verbose {
+		return // for the log alone, which nobody reads
+	}
 	kib := func(n uint64) string { return strconv.FormatUint(n>>10, 10) + " KiB" }
 	m.Ports.Log("kernel memory: " + kib(t.Code) + " executable, " + kib(t.ReadOnly) + " read-only, " + kib(t.Writable) + " writable; no page is both")
 	m.Ports.Log(protection(ground.Protected()))

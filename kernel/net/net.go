@@ -29,12 +29,13 @@ type Net struct {
 	Inet    *inet.Host
 	Unix    *unix.Family
 	Netlink *netlink.Family
-	refused func(domain, typ, proto int)
+	refused func(domain, typ, proto int, e abi.Errno)
 }
 
 // New makes the families over an IP stack. refused, which may be nil, hears of
-// sockets that are refused because the machine's model has no place for them.
-func New(st *stack.Stack, refused func(domain, typ, proto int)) *Net {
+// sockets that are refused because the machine's model has no place for them, and
+// with which error.
+func New(st *stack.Stack, refused func(domain, typ, proto int, e abi.Errno)) *Net {
 	n := &Net{
 		Stack:   st,
 		Inet:    inet.New(st),
@@ -65,20 +66,20 @@ func (n *Net) Socket(domain, typ, proto int) (socket.Socket, abi.Errno) {
 	case abi.AF_INET, abi.AF_INET6:
 		s, e := n.Inet.Socket(domain, typ, proto)
 		if e == abi.EPERM || e == abi.EACCES {
-			n.report(domain, typ, proto)
+			n.report(domain, typ, proto, e)
 		}
 		return s, e
 	case abi.AF_NETLINK:
 		s, e := hide(n.Netlink.Socket(typ, proto))
 		if e == abi.EPROTONOSUPPORT {
-			n.report(domain, typ, proto)
+			n.report(domain, typ, proto, e)
 		}
 		return s, e
 	case abi.AF_PACKET:
-		n.report(domain, typ, proto)
+		n.report(domain, typ, proto, abi.EPERM)
 		return nil, abi.EPERM
 	case abi.AF_KEY, abi.AF_CAN, abi.AF_BLUETOOTH, abi.AF_ALG, abi.AF_VSOCK, abi.AF_XDP:
-		n.report(domain, typ, proto)
+		n.report(domain, typ, proto, abi.EAFNOSUPPORT)
 	}
 	return nil, abi.EAFNOSUPPORT
 }
@@ -103,9 +104,9 @@ func (n *Net) Pair(domain, typ, proto int) (a, b socket.Socket, e abi.Errno) {
 	return nil, nil, abi.EOPNOTSUPP
 }
 
-func (n *Net) report(domain, typ, proto int) {
+func (n *Net) report(domain, typ, proto int, e abi.Errno) {
 	if n.refused != nil {
-		n.refused(domain, typ, proto)
+		n.refused(domain, typ, proto, e)
 	}
 }
 

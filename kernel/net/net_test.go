@@ -17,7 +17,7 @@ func TestFamilies(t *testing.T) {
 	st := stack.New(stack.Config{Memory: 256 << 20, Random: func(b []byte) { mu.Lock(); rng.Read(b); mu.Unlock() }})
 	defer st.Close()
 	refused := 0
-	n := New(st, func(int, int, int) { refused++ })
+	n := New(st, func(int, int, int, abi.Errno) { refused++ })
 	for _, c := range []struct {
 		domain, typ, proto int
 		e                  abi.Errno

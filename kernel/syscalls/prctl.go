@@ -6,26 +6,12 @@ import (
 	"skerry/kernel/usermem"
 )
 
-// commName reads a thread's name: up to 15 bytes, each once, as far as a NUL.
-func commName(addr uintptr) (string, abi.Errno) {
-	var b [15]byte
-	for i := range b {
-		if _, e := usermem.CopyIn(b[i:i+1], addr+uintptr(i)); e != abi.OK {
-			return "", e
-		}
-		if b[i] == 0 {
-			return string(b[:i]), abi.OK
-		}
-	}
-	return string(b[:]), abi.OK
-}
-
 // sysPrctl answers as for a program without capabilities, children and a parent.
 func sysPrctl(t *task.Thread, op, a2, a3, a4, a5, _ uintptr) (uintptr, abi.Errno) {
 	zero := a3|a4|a5 == 0
 	switch op {
 	case abi.PR_SET_NAME:
-		s, e := commName(a2)
+		s, _, e := usermem.Prefix(a2, 15)
 		if e != abi.OK {
 			return 0, e
 		}

@@ -99,6 +99,16 @@ func Zero(dst, n uintptr) (uintptr, abi.Errno) {
 // String copies a NUL-terminated string of at most max bytes, NUL included,
 // from user address src. Without a NUL in max bytes the answer is ENAMETOOLONG.
 func String(src uintptr, max int) (string, abi.Errno) {
+	s, whole, e := Prefix(src, max)
+	if e == abi.OK && !whole {
+		return "", abi.ENAMETOOLONG
+	}
+	return s, e
+}
+
+// Prefix copies a string up to its NUL, or max bytes of it, each once; whole says
+// that there was a NUL.
+func Prefix(src uintptr, max int) (s string, whole bool, e abi.Errno) {
 	var buf [256]byte
 	var long []byte
 	for n := 0; n < max; {
@@ -109,18 +119,18 @@ func String(src uintptr, max int) (string, abi.Errno) {
 		for i := 0; i < m; i++ {
 			if buf[i] == 0 {
 				if long == nil {
-					return string(buf[:i]), abi.OK
+					return string(buf[:i]), true, abi.OK
 				}
-				return string(append(long, buf[:i]...)), abi.OK
+				return string(append(long, buf[:i]...)), true, abi.OK
 			}
 		}
 		if e != abi.OK {
-			return "", e
+			return "", false, e
 		}
 		long = append(long, buf[:m]...)
 		n += m
 	}
-	return "", abi.ENAMETOOLONG
+	return string(long), false, abi.OK
 }
 
 // Load32 reads one aligned word with a single access. EINVAL if unaligned.

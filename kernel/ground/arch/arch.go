@@ -111,6 +111,18 @@ const (
 // CPUID executes CPUID with the given leaf and subleaf. Works when Hosted.
 func CPUID(leaf, sub uint32) (eax, ebx, ecx, edx uint32)
 
+// Capabilities is IA32_ARCH_CAPABILITIES (Intel SDM vol. 4), what the processor says of
+// itself; 0 if it says nothing.
+func Capabilities() uint64 {
+	if top, _, _, _ := CPUID(0, 0); top < 7 {
+		return 0
+	}
+	if _, _, _, d := CPUID(7, 0); d&(1<<29) == 0 {
+		return 0
+	}
+	return ReadMSR(MSRArchCapabilities)
+}
+
 // RDTSC reads the time-stamp counter after earlier loads have completed.
 // Works when Hosted.
 func RDTSC() uint64
