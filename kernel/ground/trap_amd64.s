@@ -70,6 +70,13 @@
 	JEQ  4(PC); \
 	BYTE $0x0f; BYTE $0x01; BYTE $0xca // CLAC
 
+// LOAD_SS gives SS the kernel's selector, which the gates leave null (SDM vol. 3,
+// 6.14.5): with one value everywhere in ring 0, an emulator that keeps the state of SS
+// with the code that it translates does not translate the kernel twice. Clobbers AX.
+#define LOAD_SS \
+	MOVL $const_selKData, AX; \
+	MOVW AX, SS
+
 // GROUND_STACK leaves for the CPU's ground stack with its fake g. AX must hold
 // nothing. Go's ABIInternal wants spill space above the return address, R14 = g
 // and X15 = 0.
@@ -335,6 +342,7 @@ nofs:
 	MOVQ CX, Regs_RIP(BX)
 	MOVL $0, mstate_full(BX)
 call:
+	LOAD_SS
 	GROUND_STACK
 	MOVQ BX, AX
 	MOVQ SI, BX
@@ -385,6 +393,7 @@ tail:
 	MOVQ CR2, CX
 	MOVQ CX, Ctx_CR2(AX)
 	MOVQ AX, BX
+	LOAD_SS
 	MOVQ percpu_curM(GS), AX
 	MOVQ mstate_fs(AX), AX
 	SETFS_AX
@@ -407,6 +416,7 @@ tail:
 TEXT excKernel<>(SB),NOSPLIT|NOFRAME,$0
 	PUSH_REGS
 	MOVQ SP, BX
+	LOAD_SS
 	SUBQ $272, SP
 	SAVE_XMM(0, SP)
 	CMPB ·fsgsbase(SB), $0
