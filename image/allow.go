@@ -34,13 +34,12 @@ func cleanPath(p string) bool {
 // allowed is what a manifest records of the values of --allow.
 func allowed(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
 
-// shellAt says which shell the program at a path of the host is, by what is in it, or "".
-func shellAt(file string) string { return contentAt(file, false) }
-
 // beside says what the program at a path of the host is that may not stand beside
 // another one, or "": a shell, or an interpreter.
 func beside(file string) string { return contentAt(file, true) }
 
+// contentAt says which shell, or interpreter too, the program at a path of the host is, by
+// what is in it, or "".
 func contentAt(file string, interpreters bool) string {
 	f, err := openFile(file)
 	if err != nil {

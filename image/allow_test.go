@@ -31,7 +31,7 @@ func TestNoShells(t *testing.T) {
 	shell := hostShell(t, dir)
 	app := put(t, dir, "app", elfFile(nil), 0o755)
 	spec := func(program string, allow []string, copies ...Copy) (Parts, error) {
-		s := BuildSpec{Source: &Source{Program, program, program}, Program: program, Copies: copies, Allow: allow, Kernel: []byte("the kernel")}
+		s := BuildSpec{Source: &Source{Program, program, program}, Program: program, Copies: copies, Allow: allow, Kernel: kernelOf("the kernel")}
 		return s.Parts()
 	}
 	refused := func(err error, text string) {
@@ -40,8 +40,22 @@ func TestNoShells(t *testing.T) {
 			t.Errorf("%v, want %q in it", err, text)
 		}
 	}
-	_, err := spec(shell, nil)
+	// The program itself is looked at where an image is written.
+	ps, err := spec(shell, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Create(filepath.Join(dir, "shell.img"), ps)
 	refused(err, "is a shell")
+	for range 2 { // the cache keeps none
+		_, _, err = (&Cache{t.TempDir(), CacheLimit}).Image(ps)
+		refused(err, "is a shell")
+	}
+	check := (&BuildSpec{Source: &Source{Program, shell, shell}, Program: shell}).Check()
+	refused(check.Err, "is a shell")
+	if check.Verdict != CannotRun {
+		t.Errorf("the verdict is %v", check.Verdict)
+	}
 	_, err = spec(app, nil, Copy{shell, "/srv/data", false})
 	refused(err, shell+" is a shell")
 	put(t, dir, "tree/deep/data", nil, 0o644)
@@ -55,7 +69,7 @@ func TestNoShells(t *testing.T) {
 		t.Error("the permission was for another path")
 	}
 
-	ps, err := spec(app, []string{"shell:/srv/deep/x", "shell:/other"}, tree)
+	ps, err = spec(app, []string{"shell:/srv/deep/x", "shell:/other"}, tree)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +96,11 @@ func TestNoShells(t *testing.T) {
 	refused(err, "is a shell")
 
 	program := filepath.Join(dir, "tree/deep/x")
-	if ps, err := spec(program, []string{"shell:" + program}); err != nil || ps.Manifest.Program != program {
+	ps, err = spec(program, []string{"shell:" + program})
+	if err == nil {
+		_, err = Create(out, ps)
+	}
+	if err != nil || ps.Manifest.Program != program {
 		t.Errorf("a shell that is allowed as the program: %v", err)
 	}
 	if python, err := exec.LookPath("/usr/bin/python3"); err == nil {
@@ -103,7 +121,7 @@ func TestCapabilities(t *testing.T) {
 	if err := syscall.Setxattr(f, "security.capability", value, 0); err != nil {
 		t.Skipf("capabilities cannot be set here: %v", err)
 	}
-	s := BuildSpec{Source: &Source{Program, "app", put(t, dir, "app", elfFile(nil), 0o755)}, Program: filepath.Join(dir, "app"), Copies: []Copy{{f, "/data", false}}, Kernel: []byte("k")}
+	s := BuildSpec{Source: &Source{Program, "app", put(t, dir, "app", elfFile(nil), 0o755)}, Program: filepath.Join(dir, "app"), Copies: []Copy{{f, "/data", false}}, Kernel: kernelOf("k")}
 	if _, err := s.Parts(); err == nil || !strings.Contains(err.Error(), "file capabilities") || !strings.Contains(err.Error(), "setcap -r") {
 		t.Error(err)
 	}

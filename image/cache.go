@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"skerry/image/known"
 )
 
 // CacheLimit is how much a cache may hold, in bytes.
@@ -155,8 +157,13 @@ func (c *Cache) build(dir, path string, p Parts, root [sha256.Size]byte) (im *Im
 
 // key hashes everything that an image will hold.
 func key(p Parts) (key string, root [sha256.Size]byte, err error) {
-	kernel := make(chan [sha256.Size]byte, 1)
-	go func() { kernel <- sha256.Sum256(p.Kernel) }() // beside the root
+	var sum [sha256.Size]byte
+	kernel := make(chan error, 1)
+	go func() { // beside the root
+		var err error
+		sum, err = Sum(p.Kernel)
+		kernel <- err
+	}()
 	hash := sha256.New()
 	if _, err := p.Root.WriteTo(hash); err != nil {
 		return "", root, err
@@ -167,9 +174,11 @@ func key(p Parts) (key string, root [sha256.Size]byte, err error) {
 		return "", root, err
 	}
 	all := sha256.New()
-	fmt.Fprintf(all, "image format %d, skerry %s, manifest of %d bytes\n", FormatVersion, Version, len(m))
+	fmt.Fprintf(all, "image format %d, skerry %s, shells %s, manifest of %d bytes\n", FormatVersion, Version, known.ShellMarks(), len(m))
 	all.Write(m)
-	sum := <-kernel
+	if err := <-kernel; err != nil {
+		return "", root, err
+	}
 	all.Write(sum[:])
 	all.Write(root[:])
 	return hex.EncodeToString(all.Sum(nil)), root, nil

@@ -57,7 +57,7 @@ func TestCache(t *testing.T) {
 	}
 	get(false, ps)
 	kernel := ps
-	kernel.Kernel = []byte("another")
+	kernel.Kernel = kernelOf("another")
 	get(false, kernel)
 	args := ps
 	args.Manifest.Args = []string{"x"}
@@ -100,7 +100,7 @@ func TestCacheTrim(t *testing.T) {
 	var last string
 	for i := range 5 {
 		ps := parts(t, dir)
-		ps.Kernel = []byte{byte(i)}
+		ps.Kernel = kernelOf(string([]byte{byte(i)}))
 		im, _, err := c.Image(ps)
 		if err != nil {
 			t.Fatal(err)
@@ -118,7 +118,7 @@ func TestCacheTrim(t *testing.T) {
 	keys := map[byte]string{}
 	for i := range byte(4) {
 		ps := parts(t, dir)
-		ps.Kernel = []byte{'k', i}
+		ps.Kernel = kernelOf(string([]byte{'k', i}))
 		im, _, err := c.Image(ps)
 		if err != nil {
 			t.Fatal(err)
@@ -154,7 +154,7 @@ func TestCacheConcurrent(t *testing.T) {
 	ps := make([]Parts, 24)
 	for i := range ps {
 		ps[i] = parts(t, dir) // a tree belongs to one goroutine
-		ps[i].Kernel = []byte{byte(i % 3)}
+		ps[i].Kernel = kernelOf(string([]byte{byte(i % 3)}))
 	}
 	var wg sync.WaitGroup
 	for i := range ps {
@@ -162,8 +162,8 @@ func TestCacheConcurrent(t *testing.T) {
 			c := &Cache{cdir, int64(1 + i%2<<40)} // every other one throws all away
 			im, _, err := c.Image(ps[i])
 			if err == nil {
-				var k []byte
-				if k, err = im.Kernel(); err == nil && k[0] != byte(i%3) {
+				k := make([]byte, 1)
+				if _, err = im.Kernel().ReadAt(k, 0); err == nil && k[0] != byte(i%3) {
 					err = errors.New("the wrong image")
 				}
 				err = errors.Join(err, im.Verify(), im.Close())

@@ -61,6 +61,9 @@ var changers = []string{"setuid", "setgid", "setreuid", "setregid", "setresuid",
 func (s *BuildSpec) Check() *Check {
 	l := s.layout()
 	err := l.lay(s)
+	if shell := l.noShell(); shell != nil {
+		err = shell
+	}
 	c := &Check{Program: l.m.Program, Args: l.m.Args, Files: l.packed, Bytes: l.t.Bytes(), JIT: l.m.JIT, Err: err, Verdict: OK}
 	if err != nil {
 		c.Verdict = CannotRun

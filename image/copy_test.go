@@ -120,7 +120,7 @@ func TestWorkdir(t *testing.T) {
 	app := put(t, dir, "app", elfFile(nil), 0o755)
 	file := put(t, dir, "file", nil, 0o644)
 	build := func(cwd string) (Parts, error) {
-		s := BuildSpec{Source: &Source{Program, "./app", app}, Program: app, Cwd: cwd, Copies: []Copy{{file, "/etc/f", false}}, Kernel: []byte("k")}
+		s := BuildSpec{Source: &Source{Program, "./app", app}, Program: app, Cwd: cwd, Copies: []Copy{{file, "/etc/f", false}}, Kernel: kernelOf("k")}
 		return s.Parts()
 	}
 	for in, want := range map[string]string{"": "/", "/": "/", "/new/dir/": "/new/dir", "/tmp": "/tmp", "/etc/..": "/"} {

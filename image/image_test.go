@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -74,12 +75,16 @@ func visibleDir(t testing.TB) string {
 	return d
 }
 
+func kernelOf(s string) *io.SectionReader {
+	return io.NewSectionReader(strings.NewReader(s), 0, int64(len(s)))
+}
+
 func parts(t testing.TB, dir string, copies ...Copy) Parts {
 	t.Helper()
 	p := put(t, dir, "app", elfFile(nil), 0o755)
 	s := BuildSpec{
 		Source: &Source{Program, "./app", p}, Program: p, Args: []string{"-x", "a b"}, Env: []string{"K=secret=1", "E="},
-		Copies: copies, Kernel: []byte("the kernel"),
+		Copies: copies, Kernel: kernelOf("the kernel"),
 	}
 	ps, err := s.Parts()
 	if err != nil {
@@ -120,7 +125,7 @@ func TestWriteOpen(t *testing.T) {
 	if got := im.Manifest.EnvNames(); !reflect.DeepEqual(got, []string{"K", "E"}) {
 		t.Error(got)
 	}
-	if k, err := im.Kernel(); string(k) != "the kernel" || err != nil {
+	if k, err := io.ReadAll(im.Kernel()); string(k) != "the kernel" || err != nil {
 		t.Errorf("%q, %v", k, err)
 	}
 	files, err := im.Files()
@@ -322,7 +327,7 @@ func openBytes(t testing.TB, b []byte) bool {
 		return false
 	}
 	im.Verify()
-	im.Kernel()
+	Sum(im.Kernel())
 	im.Files()
 	im.Lookup("/etc/passwd/x")
 	return true

@@ -117,8 +117,27 @@ func (im *Image) Root() Section { return *im.section(kindRoot) }
 // KernelSize is the size of the kernel in bytes.
 func (im *Image) KernelSize() int64 { return im.section(kindKernel).Length }
 
-// Kernel returns the kernel, checked against its hash.
-func (im *Image) Kernel() ([]byte, error) { return im.read(kindKernel) }
+// Kernel is the kernel's ELF file, which Verify checks with the rest.
+func (im *Image) Kernel() *io.SectionReader {
+	s := im.section(kindKernel)
+	return io.NewSectionReader(im.f, s.Offset, s.Length)
+}
+
+// Sum is the hash of a section, such as the kernel's.
+func Sum(r *io.SectionReader) (sum [sha256.Size]byte, err error) {
+	hash := sha256.New()
+	_, err = chunked{r}.WriteTo(hash)
+	return [sha256.Size]byte(hash.Sum(nil)), err
+}
+
+// chunked is written through a buffer that stays in the processor's cache: memory for all
+// of it costs more than the copying.
+type chunked struct{ *io.SectionReader }
+
+func (s chunked) WriteTo(w io.Writer) (int64, error) {
+	all := io.NewSectionReader(s, 0, s.Size())
+	return io.CopyBuffer(struct{ io.Writer }{w}, all, make([]byte, 256<<10))
+}
 
 // read returns a whole section, checked.
 func (im *Image) read(kind uint32) ([]byte, error) {
@@ -152,18 +171,16 @@ func (im *Image) Verify() error {
 
 // verify checks a section and the padding behind it.
 func (im *Image) verify(s *Section) error {
-	hash := sha256.New()
 	end := s.Offset + s.Length
-	buf := make([]byte, 256<<10)
-	_, err := io.CopyBuffer(struct{ io.Writer }{hash}, io.NewSectionReader(im.f, s.Offset, s.Length), buf)
-	pad := buf[:roundUp(end)-end]
+	sum, err := Sum(io.NewSectionReader(im.f, s.Offset, s.Length))
+	pad := make([]byte, roundUp(end)-end)
 	if err == nil && len(pad) > 0 {
 		_, err = im.f.ReadAt(pad, end)
 	}
 	if err != nil {
 		return failed(im.Path, "cannot be read: "+cause(err), "")
 	}
-	if !bytes.Equal(hash.Sum(nil), s.SHA256[:]) || len(bytes.Trim(pad, "\x00")) != 0 {
+	if sum != s.SHA256 || len(bytes.Trim(pad, "\x00")) != 0 {
 		return refuse(im.Path, errDamaged)
 	}
 	return nil

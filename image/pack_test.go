@@ -33,7 +33,7 @@ func cc(t *testing.T, dir, name, text string, args ...string) string {
 }
 
 func specOf(path string, change func(s *BuildSpec)) *BuildSpec {
-	s := &BuildSpec{Source: &Source{Program, path, path}, Program: path, Kernel: []byte("k")}
+	s := &BuildSpec{Source: &Source{Program, path, path}, Program: path, Kernel: kernelOf("k")}
 	if change != nil {
 		change(s)
 	}
@@ -49,7 +49,7 @@ func unpacked(t *testing.T, p Parts) string {
 	}
 	defer f.Close()
 	if p.Kernel == nil {
-		p.Kernel = []byte("k")
+		p.Kernel = kernelOf("k")
 	}
 	if _, err := Write(f, p); err != nil {
 		t.Fatal(err)

@@ -141,10 +141,10 @@ func TestVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := KernelVersion(b); v == "" || v == "unknown" {
+	if v := KernelVersion(bytes.NewReader(b)); v == "" || v == "unknown" {
 		t.Errorf("a Go program has version %q", v)
 	}
-	if v := KernelVersion([]byte("x")); v != "unknown" {
+	if v := KernelVersion(strings.NewReader("x")); v != "unknown" {
 		t.Errorf("no program has version %q", v)
 	}
 }

@@ -54,7 +54,7 @@ type BuildSpec struct {
 	Cwd     string   // "" is "/"; it is made if it is not there
 	Copies  []Copy
 	Libs    []string // of --lib: libraries, which are packed, and folders to look for libraries in
-	Kernel  []byte
+	Kernel  *io.SectionReader
 	// JIT is how many bytes of memory the program may make executable, a multiple
 	// of 4096; 0 is what is known that it needs, and with NoJIT it is nothing.
 	JIT   int64
@@ -82,9 +82,15 @@ type BuildSpec struct {
 
 // Parts checks the program and lays out the root: the program at its path, the
 // copies, the libraries, and what is known that the program reads.
+//
+// Whether the program is a shell is looked at where an image is written: one out of the
+// cache was looked at then, and reading all of the program takes its time.
 func (s *BuildSpec) Parts() (Parts, error) {
 	l := s.layout()
 	if err := l.lay(s); err != nil {
+		if shell := l.noShell(); shell != nil {
+			err = shell
+		}
 		return Parts{}, err
 	}
 	for _, n := range l.notes {
@@ -96,13 +102,14 @@ func (s *BuildSpec) Parts() (Parts, error) {
 			return Parts{}, cannotRun(l.name, why, "")
 		}
 	}
-	return Parts{Manifest: l.m, Kernel: s.Kernel, Root: l.t, Facts: l.facts, Notes: l.notes}, nil
+	return Parts{Manifest: l.m, Kernel: s.Kernel, Root: l.t, Facts: l.facts, Notes: l.notes, check: l.noShell}, nil
 }
 
 // layout is a root that is being laid out.
 type layout struct {
 	packer
 	name    string // what the user called the program
+	runs    string // the program's file on the host, "" until it is known
 	m       Manifest
 	closure *dynlink.Closure
 	found   []module // libraries and modules among the files that were copied
@@ -145,17 +152,13 @@ func (l *layout) lay(s *BuildSpec) error {
 			return err
 		}
 	}
-	if why := shellAt(program); why != "" && !slices.Contains(s.Allow, allowShell+m.Program) {
-		return cannotRun(l.name, "is "+why+", which starts other programs for what it does (no shells)",
-			"name the program that it would start, with its arguments; or --allow "+allowShell+m.Program)
-	}
+	l.runs, m.Allow, m.Policy = program, allowed(s.Allow), s.Policy
 	o := elfAt(program)
 	if o == nil {
 		return cannotRun(l.name, "cannot be read", "")
 	}
 	l.stack, l.notes = needStack(o), stackNote(program, o)
 	m.Args = append(m.Args, s.Args...)
-	m.Allow, m.Policy = allowed(s.Allow), s.Policy
 	a := adder{program: m.Program, file: program, clock: l.clock, found: &l.found, stack: l.stack, allow: s.Allow}
 	for _, c := range s.Copies {
 		before := l.t.Count()
@@ -192,6 +195,18 @@ func (l *layout) lay(s *BuildSpec) error {
 		if err := l.t.Mkdir(m.Cwd); err != nil {
 			return failed("-w "+s.Cwd, "is not a directory in the image", "")
 		}
+	}
+	return nil
+}
+
+// noShell refuses a program that is a shell, by what is in it.
+func (l *layout) noShell() error {
+	if l.runs == "" || slices.Contains(l.m.Allow, allowShell+l.m.Program) {
+		return nil
+	}
+	if why := contentAt(l.runs, false); why != "" {
+		return cannotRun(l.name, "is "+why+", which starts other programs for what it does (no shells)",
+			"name the program that it would start, with its arguments; or --allow "+allowShell+l.m.Program)
 	}
 	return nil
 }

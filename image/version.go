@@ -1,8 +1,8 @@
 package image
 
 import (
-	"bytes"
 	"debug/buildinfo"
+	"io"
 )
 
 // Version is the version of Skerry. `make build` may set it with -ldflags -X.
@@ -10,8 +10,8 @@ var Version = "0.1.0"
 
 // KernelVersion tells from which source a kernel was built: the revision if the
 // build recorded one, else its module version.
-func KernelVersion(kernel []byte) string {
-	bi, err := buildinfo.Read(bytes.NewReader(kernel))
+func KernelVersion(kernel io.ReaderAt) string {
+	bi, err := buildinfo.Read(kernel)
 	if err != nil {
 		return "unknown"
 	}

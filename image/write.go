@@ -17,17 +17,27 @@ import (
 // are filled in by Write.
 type Parts struct {
 	Manifest Manifest
-	Kernel   []byte
+	Kernel   *io.SectionReader
 	Root     *erofs.Tree
 	Facts    *known.Facts // what is known about the program, nil if nothing is
 	Notes    []known.Note // what a user should know
+
+	check func() error // what may still speak against it; nil: nothing
 }
 
 // Write writes an image to f, which is empty, and returns its id, the hash of
 // its header and so of everything in it.
 func Write(f *os.File, p Parts) (id string, err error) {
+	if p.check != nil {
+		if err := p.check(); err != nil {
+			return "", err
+		}
+	}
 	m := p.Manifest
-	sum := sha256.Sum256(p.Kernel)
+	sum, err := Sum(p.Kernel)
+	if err != nil {
+		return "", err
+	}
 	m.Format, m.CreatedBy = FormatVersion, "skerry "+Version
 	m.Kernel = Kernel{KernelVersion(p.Kernel), hex.EncodeToString(sum[:])}
 	if m.Env == nil {
@@ -37,8 +47,8 @@ func Write(f *os.File, p Parts) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if len(p.Kernel) == 0 || len(p.Kernel) > maxKernel {
-		return "", fmt.Errorf("a kernel of %d bytes", len(p.Kernel))
+	if p.Kernel.Size() == 0 || p.Kernel.Size() > maxKernel {
+		return "", fmt.Errorf("a kernel of %d bytes", p.Kernel.Size())
 	}
 	if k := p.Root.Lookup(m.Program); k != erofs.Executable {
 		return "", fmt.Errorf("%s is not an executable file of the root", m.Program)
@@ -53,7 +63,7 @@ func Write(f *os.File, p Parts) (id string, err error) {
 		from io.WriterTo
 	}{
 		{kindManifest, bytes.NewReader(text)},
-		{kindKernel, bytes.NewReader(p.Kernel)},
+		{kindKernel, chunked{p.Kernel}},
 		{kindRoot, p.Root},
 	} {
 		if _, err := f.Seek(h.size, io.SeekStart); err != nil {

@@ -44,8 +44,8 @@ type Config struct {
 	CPUs   int
 	Memory int64 // bytes, a multiple of 4096
 
-	// Kernel is the kernel's ELF file.
-	Kernel []byte
+	// Kernel is the kernel's ELF file, checked.
+	Kernel *io.SectionReader
 	// Root is the disk with the root file system.
 	Root Disk
 	// Data is the second disk, nil if there is none.

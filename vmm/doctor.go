@@ -150,7 +150,7 @@ func checkSandbox(path string) Check {
 // QEMU had against the options.
 func quit(path string, options ...string) error {
 	cmd := exec.Command(path, append(options, "-M", "none", "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "stdio")...)
-	cmd.Env = environment()
+	cmd.Env = environment(Accel{})
 	cmd.Stdin = strings.NewReader("quit\n")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

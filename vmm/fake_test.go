@@ -2,8 +2,10 @@ package vmm
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,7 +43,7 @@ func asName(t testing.TB, name string) string {
 // script.
 func launcherMain(args []string) {
 	c := &Config{
-		QEMU: args[1], CPUs: 1, Memory: 64 << 20, Accel: Accel{TCG, "a test"}, Kernel: []byte("k"),
+		QEMU: args[1], CPUs: 1, Memory: 64 << 20, Accel: Accel{TCG, "a test"}, Kernel: kernelOf("k"),
 		Stdout: os.Stdout, Stderr: os.Stderr, Say: func(string) {}, StopTimeout: time.Minute, Network: true,
 		Record: bootrec.Record{Program: "/p", Args: append([]string{"p"}, args[2:]...), Cwd: "/", Hostname: "h"},
 	}
@@ -49,4 +51,8 @@ func launcherMain(args []string) {
 	_, err := Run(c)
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
+}
+
+func kernelOf(s string) *io.SectionReader {
+	return io.NewSectionReader(strings.NewReader(s), 0, int64(len(s)))
 }

@@ -3,6 +3,7 @@ package vmm
 import (
 	"encoding/binary"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -80,7 +81,7 @@ func TestRealQEMU(t *testing.T) {
 	} {
 		s := newSession(t)
 		s.QEMU, s.Machine, s.CPU, s.CPUs, s.Memory, s.Network = qemu, c.machine, c.cpu, c.cpus, c.memory, c.net
-		s.Kernel = tiny()
+		s.Kernel = kernelOf(string(tiny()))
 		if err := os.Truncate(s.Root.File.Name(), 12288); err != nil {
 			t.Fatal(err)
 		}
@@ -109,12 +110,12 @@ func TestRealQEMURefuses(t *testing.T) {
 	}
 	for text, change := range map[string]func(*session){
 		"does not have the CPU model": func(s *session) { s.CPU = "no-such-cpu" },
-		"does not accept the kernel":  func(s *session) { s.Kernel = []byte("not a kernel") },
+		"does not accept the kernel":  func(s *session) { s.Kernel = kernelOf("not a kernel") },
 		"QEMU ended with status 1":    func(s *session) { s.Root.Offset = 1 << 40 },
 		"does not have the memory":    func(s *session) { s.Memory = 1 << 40 },
 	} {
 		s := newSession(t)
-		s.QEMU, s.Kernel = qemu, tiny()
+		s.QEMU, s.Kernel = qemu, kernelOf(string(tiny()))
 		if err := os.Truncate(s.Root.File.Name(), 12288); err != nil {
 			t.Fatal(err)
 		}
@@ -143,5 +144,20 @@ func TestQEMUVersion(t *testing.T) {
 	}
 	if _, _, err := QEMUVersion("/no/qemu"); err == nil {
 		t.Error("no QEMU has a version")
+	}
+}
+
+// TestEnvironment: QEMU gets nothing of ours that it does not need, and what makes a
+// translator's memory cheaper only where it translates.
+func TestEnvironment(t *testing.T) {
+	t.Setenv("TMPDIR", "/t")
+	t.Setenv("SECRET", "x")
+	t.Setenv("GLIBC_TUNABLES", "ours")
+	for name, want := range map[string]bool{TCG: true, KVM: false, "": false} {
+		env := environment(Accel{Name: name})
+		tuned := slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, "GLIBC_TUNABLES=glibc.malloc.") })
+		if tuned != want || !slices.Contains(env, "TMPDIR=/t") || strings.Contains(strings.Join(env, " "), "SECRET") || slices.Contains(env, "GLIBC_TUNABLES=ours") {
+			t.Errorf("%q: %q", name, env)
+		}
 	}
 }

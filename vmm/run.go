@@ -144,7 +144,7 @@ func runOnce(c *Config, path string, accel Accel, sandbox bool, ports *published
 		return nil, err
 	}
 	begin := time.Now()
-	p, err := start(path, c, rec, func(n fds) []string {
+	p, err := start(path, c, rec, environment(accel), func(n fds) []string {
 		l := args(c, accel, ports.qemu, n, sandbox)
 		c.verbose("starting " + path + " " + strings.Join(l, " "))
 		ports.release() // as late as can be

@@ -40,7 +40,7 @@ func newSession(t testing.TB, script ...string) *session {
 	t.Cleanup(func() { disk.Close() })
 	s.Config = Config{
 		QEMU: asName(t, "fake-qemu"), Accel: Accel{TCG, "a test"}, Name: "test,name", CPUs: 2, Memory: 64 << 20,
-		Kernel: []byte("the kernel"), Root: Disk{File: disk, Offset: 4096, Size: 8192}, Network: true,
+		Kernel: kernelOf("the kernel"), Root: Disk{File: disk, Offset: 4096, Size: 8192}, Network: true,
 		Stdout: &s.out, Stderr: &s.err, Log: &s.log, Signals: s.sig, StopTimeout: 10 * time.Second,
 		Record: bootrec.Record{Program: "/p", Args: append([]string{"p"}, script...), Env: []string{"SECRET=hunter2"}, Cwd: "/", Hostname: "h"},
 	}

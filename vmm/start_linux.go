@@ -1,7 +1,9 @@
 package vmm
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -23,9 +25,9 @@ type process struct {
 	exited chan *os.ProcessState
 }
 
-// start starts QEMU at path with args, which get the numbers of the descriptors,
+// start starts QEMU at path with this environment and args, which get the numbers of the descriptors,
 // and lets it go on when c.Ready has nothing against it.
-func start(path string, c *Config, record []byte, args func(fds) []string) (*process, error) {
+func start(path string, c *Config, record []byte, env []string, args func(fds) []string) (*process, error) {
 	p := &process{exited: make(chan *os.ProcessState, 1)}
 	var theirs []*os.File
 	closeTheirs := func() {
@@ -47,9 +49,9 @@ func start(path string, c *Config, record []byte, args func(fds) []string) (*pro
 	var n fds
 	for _, m := range []struct {
 		name string
-		data []byte
+		data io.Reader
 		fd   *int
-	}{{"skerry-kernel", c.Kernel, &n.kernel}, {"skerry-record", record, &n.record}} {
+	}{{"skerry-kernel", io.NewSectionReader(c.Kernel, 0, c.Kernel.Size()), &n.kernel}, {"skerry-record", bytes.NewReader(record), &n.record}} {
 		f, err := memfd(m.name, m.data)
 		if err != nil {
 			return fail("memory file", err)
@@ -94,7 +96,7 @@ func start(path string, c *Config, record []byte, args func(fds) []string) (*pro
 	}
 
 	cmd := exec.Command(path, args(n)...)
-	cmd.Env = environment()
+	cmd.Env = env
 	cmd.Dir = "/"
 	cmd.ExtraFiles = theirs
 	cmd.Stderr = &p.stderr
@@ -150,13 +152,16 @@ func (p *process) close() {
 }
 
 // memfd makes a file in memory that holds data, sealed against every change.
-func memfd(name string, data []byte) (*os.File, error) {
+func memfd(name string, data io.Reader) (*os.File, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), name)
-	if _, err := f.Write(data); err != nil {
+	buf := make([]byte, 256<<10)
+	_, err = io.CopyBuffer(struct{ io.Writer }{f}, struct{ io.Reader }{data}, buf)
+	clear(buf) // a record may hold secrets
+	if err != nil {
 		f.Close()
 		return nil, err
 	}

@@ -18,7 +18,7 @@ type process struct {
 	exited chan *os.ProcessState
 }
 
-func start(string, *Config, []byte, func(fds) []string) (*process, error) {
+func start(string, *Config, []byte, []string, func(fds) []string) (*process, error) {
 	return nil, failed("skerry", "runs machines on Linux only, and this is "+runtime.GOOS, "use a Linux x86-64 host")
 }
 

@@ -66,7 +66,7 @@ func (a *app) check(s *settings, program string, args []string, asJSON bool) err
 			Error string `json:"error,omitempty"`
 		}{c, errorText(c.Err)})
 	}
-	return writeCheck(a.stdout, c, int64(len(spec.Kernel)))
+	return writeCheck(a.stdout, c, spec.Kernel.Size())
 }
 
 func errorText(err error) string {

@@ -68,7 +68,7 @@ func checkKernel() vmm.Check {
 		c.Detail, c.Mend = "is not inside this command", "build skerry with `make build`"
 		return c
 	}
-	c.OK, c.Detail = true, fmt.Sprintf("%s, %s", image.KernelVersion(k), size(int64(len(k))))
+	c.OK, c.Detail = true, fmt.Sprintf("%s, %s", image.KernelVersion(k), size(k.Size()))
 	return c
 }
 

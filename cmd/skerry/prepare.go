@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -119,9 +120,7 @@ func (a *app) openImage(p *prepared, s *settings, src *image.Source, args []stri
 	if err := p.image.Verify(); err != nil {
 		return err
 	}
-	if p.config.Kernel, err = p.image.Kernel(); err != nil {
-		return err
-	}
+	p.config.Kernel = p.image.Kernel()
 	m := &p.image.Manifest
 	p.config.Record.Args = m.Args
 	if len(args) > 0 {
@@ -271,10 +270,11 @@ func (a *app) spec(ctx context.Context, cache *image.Cache, s *settings, src *im
 		}
 	}
 	if s.kernel != "" {
-		spec.Kernel, err = os.ReadFile(s.kernel)
+		kernel, err := os.ReadFile(s.kernel)
 		if err != nil {
 			return nil, nil, usage("--kernel %s: %v", s.kernel, bare(err))
 		}
+		spec.Kernel = io.NewSectionReader(bytes.NewReader(kernel), 0, int64(len(kernel)))
 	} else if spec.Kernel, err = kernelbin.Kernel(); err != nil {
 		return nil, nil, err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"runtime"
@@ -30,8 +29,11 @@ func newVersion(a *app) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			v := versions{Skerry: image.Version, Format: image.FormatVersion, Go: runtime.Version()}
 			if k, err := kernelbin.Kernel(); err == nil {
-				sum := sha256.Sum256(k)
-				v.Kernel = &inspectedKernel{image.KernelVersion(k), hex.EncodeToString(sum[:]), int64(len(k))}
+				sum, err := image.Sum(k)
+				if err != nil {
+					return err
+				}
+				v.Kernel = &inspectedKernel{image.KernelVersion(k), hex.EncodeToString(sum[:]), k.Size()}
 			}
 			if asJSON {
 				return writeJSON(a.stdout, v)

@@ -7,6 +7,7 @@ package kernelbin
 import (
 	"embed"
 	"errors"
+	"io"
 )
 
 //go:embed all:bin
@@ -15,11 +16,17 @@ var files embed.FS
 // ErrMissing says how to get a kernel.
 var ErrMissing = errors.New("this skerry was built without a kernel (build it with `make build`, not with `go build` alone)")
 
-// Kernel returns the kernel's ELF file, or ErrMissing. The slice is the caller's.
-func Kernel() ([]byte, error) {
-	b, err := files.ReadFile("bin/kernel.elf")
-	if err != nil || len(b) == 0 {
+// Kernel returns the kernel's ELF file, or ErrMissing. It is read out of the command's own
+// memory, and not copied as a whole: every start would pay for that.
+func Kernel() (*io.SectionReader, error) {
+	f, err := files.Open("bin/kernel.elf")
+	if err != nil {
 		return nil, ErrMissing
 	}
-	return b, nil
+	info, err := f.Stat()
+	r, ok := f.(io.ReaderAt)
+	if err != nil || !ok || info.Size() == 0 {
+		return nil, ErrMissing
+	}
+	return io.NewSectionReader(r, 0, info.Size()), nil
 }

@@ -3,7 +3,9 @@ package known
 import (
 	"bytes"
 	"debug/elf"
+	"fmt"
 	"io"
+	"slices"
 
 	"skerry/image/dynlink"
 )
@@ -61,6 +63,10 @@ var interpreters = []mark{
 	{name: "awk", any: []string{"\x00AWKPATH\x00", "\x00POSIXLY_CORRECT\x00getline\x00", "mawk: "}},
 }
 
+// ShellMarks is by what Shell knows shells: an image whose program was looked at by other
+// marks is another one.
+func ShellMarks() string { return fmt.Sprintf("%v, not %v", shells, notShells) }
+
 // wide is ASCII text as C's wchar_t has it on Linux.
 func wide(s string) string {
 	var b []byte
@@ -78,58 +84,70 @@ func Shell(r io.ReaderAt) string { return match(r, maxShell, shells, notShells) 
 func Interpreter(r io.ReaderAt) string { return match(r, maxInterpreter, interpreters, nil) }
 
 func match(r io.ReaderAt, limit uint64, marks []mark, not []string) string {
-	b := loaded(r, limit)
-	for _, m := range marks {
-		if !m.in(b) {
+	var list []text
+	for i := range marks {
+		list = append(list, marks[i].texts()...)
+	}
+	for _, n := range not {
+		list = append(list, text{n, false})
+	}
+	found := scan(r, limit, list)
+	for i := range marks {
+		if !marks[i].in(found) {
 			continue
 		}
 		for _, n := range not {
-			if bytes.Contains(b, []byte(n)) {
+			if found[text{n, false}] {
 				return ""
 			}
 		}
-		return m.name
+		return marks[i].name
 	}
 	return ""
 }
 
-func (m *mark) in(b []byte) bool {
-	for _, a := range m.any {
-		if bytes.Contains(b, []byte(a)) {
+// text is what is looked for in a program: anywhere, or with a NUL on both sides.
+type text struct {
+	s    string
+	word bool
+}
+
+func (m *mark) texts() (list []text) {
+	for _, s := range m.any {
+		list = append(list, text{s, false})
+	}
+	for _, s := range append(slices.Clone(m.rare), m.common...) {
+		list = append(list, text{s, true})
+	}
+	return list
+}
+
+// in reports whether a program in which these texts were found has the mark.
+func (m *mark) in(found map[text]bool) bool {
+	for _, s := range m.any {
+		if found[text{s, false}] {
 			return true
 		}
 	}
-	rare := words(b, m.rare)
-	return rare > 0 && (rare >= m.many || words(b, m.common) >= m.manyMore)
-}
-
-// words counts which of list stand in b between NULs.
-func words(b []byte, list []string) (n int) {
-	for _, w := range list {
-		if word(b, w) {
-			n++
+	words := func(list []string) (n int) {
+		for _, s := range list {
+			if found[text{s, true}] {
+				n++
+			}
 		}
+		return n
 	}
-	return n
+	rare := words(m.rare)
+	return rare > 0 && (rare >= m.many || words(m.common) >= m.manyMore)
 }
 
-// word reports whether w stands in b between NULs. These are what is most frequent in a
-// program, so it is not them that are looked for.
-func word(b []byte, w string) bool {
-	for {
-		i := bytes.Index(b, []byte(w))
-		if i < 0 {
-			return false
-		}
-		if i > 0 && b[i-1] == 0 && i+len(w) < len(b) && b[i+len(w)] == 0 {
-			return true
-		}
-		b = b[i+1:]
-	}
-}
+// windowSize is how much of a program is looked at at a time, in bytes: it stays in the
+// processor's cache while every text is looked for.
+const windowSize = 256 << 10
 
-// loaded is what an ELF file has in its segments, nil if that is more than limit.
-func loaded(r io.ReaderAt, limit uint64) []byte {
+// scan says which texts of list stand in what an ELF file has in its segments; none if
+// that is more than limit.
+func scan(r io.ReaderAt, limit uint64, list []text) map[text]bool {
 	f, err := elf.NewFile(dynlink.NoSections(r))
 	if err != nil {
 		return nil
@@ -143,14 +161,50 @@ func loaded(r io.ReaderAt, limit uint64) []byte {
 			size += p.Filesz
 		}
 	}
-	all := make([]byte, 0, size+uint64(len(f.Progs)))
+	keep := 0 // of a window, for the next one: a text may begin in it
+	for _, t := range list {
+		keep = max(keep, len(t.s)+1)
+	}
+	found := map[text]bool{}
+	window := make([]byte, keep+windowSize+1)
 	for _, p := range f.Progs {
 		if p.Type != elf.PT_LOAD {
 			continue
 		}
-		at := len(all)
-		n, _ := p.ReadAt(all[at:at+int(p.Filesz)], 0)
-		all = append(all[:at+n], 0)
+		// A segment has a NUL on both sides.
+		clear(window[:keep])
+		for at, left := int64(0), int64(p.Filesz); left > 0; {
+			n, _ := p.ReadAt(window[keep:keep+int(min(left, windowSize))], at)
+			at, left = at+int64(n), left-int64(n)
+			end := keep + n
+			if n == 0 || left == 0 {
+				window[end] = 0
+				end, left = end+1, 0
+			}
+			for _, t := range list {
+				if !found[t] && t.in(window[:end]) {
+					found[t] = true
+				}
+			}
+			copy(window, window[end-keep:end])
+		}
 	}
-	return all
+	return found
+}
+
+func (t text) in(b []byte) bool {
+	if !t.word {
+		return bytes.Contains(b, []byte(t.s))
+	}
+	// NULs are what is most frequent in a program, so it is not them that are looked for.
+	for {
+		i := bytes.Index(b, []byte(t.s))
+		if i < 0 {
+			return false
+		}
+		if i > 0 && b[i-1] == 0 && i+len(t.s) < len(b) && b[i+len(t.s)] == 0 {
+			return true
+		}
+		b = b[i+1:]
+	}
 }

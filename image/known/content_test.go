@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -54,6 +55,22 @@ func TestContent(t *testing.T) {
 	for _, junk := range []string{"", "\x7fELF", "#!/bin/sh\n\x00unalias\x00getopts\x00"} {
 		if got := Shell(bytes.NewReader([]byte(junk))); got != "" {
 			t.Errorf("%q is %q", junk, got)
+		}
+	}
+}
+
+// TestWindows: a text is found wherever it lies, across two windows too, and two halves of
+// it that do not meet are no text.
+func TestWindows(t *testing.T) {
+	const words = "\x00unalias\x00getopts\x00"
+	for _, c := range []struct{ text, want string }{{words, "a shell"}, {"BusyBox is a multi-call binary", "busybox"}, {"\x00unalias\x00getoptsx", ""}} {
+		for at := windowSize - len(c.text) - 2; at <= windowSize+2; at++ {
+			before, after := strings.Repeat("x", at), strings.Repeat("y", 2*windowSize-at)
+			for _, text := range []string{before + c.text, before + c.text + after} {
+				if got := Shell(elfWith(text)); got != c.want {
+					t.Fatalf("%q at %d of %d: %q", c.text, at, len(text), got)
+				}
+			}
 		}
 	}
 }
