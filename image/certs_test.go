@@ -2,6 +2,7 @@ package image
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -29,6 +30,8 @@ func TestCertificates(t *testing.T) {
 	}{
 		{"plain", plain, nil, nil, ""},
 		{"static", plain, []string{"-static"}, nil, ""},
+		{"names", `#include <stdio.h>
+			int main(void){return !fopen("/etc/ssl/certs/ca-certificates.crt","r");}`, []string{"-static"}, nil, "which it names"},
 		{"links", links, linked, nil, "for libssl.so.99"},
 		{"exact", links, linked, func(s *BuildSpec) { s.Exact = true }, ""},
 		{"own-folder", links, linked, func(s *BuildSpec) { s.Copies = []Copy{{own, dir, true}} }, ""},
@@ -43,6 +46,31 @@ func TestCertificates(t *testing.T) {
 		case f == nil && c.why == "":
 		case f == nil || c.why == "" || !strings.Contains(f.Why, c.why):
 			t.Errorf("%s: %+v", c.name, f)
+		}
+	}
+	// Any program in Go with a server can check certificates; a client has to.
+	for name, c := range map[string]struct {
+		text  string
+		zones bool
+		why   string
+	}{
+		"server": {`package main; import "net/http"; func main() { http.ListenAndServe(":1", nil) }`, false, ""},
+		"client": {`package main; import ("net/http"; "time"); func main() { http.Get("https://a/"); time.LoadLocation("Asia/Tokyo") }`, true, "for net/http.(*Transport).dialConn"},
+	} {
+		src := put(t, work, name+"/main.go", []byte(c.text), 0o644)
+		path := filepath.Join(work, name, "app")
+		cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, src)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GO111MODULE=off")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		check := specOf(path, nil).Check()
+		why := ""
+		if f := check.file(bundle); f != nil {
+			why = strings.TrimPrefix(f.Why, "CA certificates, ")
+		}
+		if _, err := os.Stat(zoneDir); err == nil && (check.file(zoneDir) != nil) != c.zones || why != c.why || check.Err != nil {
+			t.Errorf("%s: %q, zones %v, %v", name, why, check.file(zoneDir), check.Err)
 		}
 	}
 	// Where OpenSSL looks for it.

@@ -365,7 +365,14 @@ func (l *layout) libraries(s *BuildSpec, program string, o *dynlink.Object, args
 			return err
 		}
 	}
+	var names known.Names
 	if !s.Exact {
+		if names, err = l.names(program); err != nil {
+			return err
+		}
+		if err := l.zones(names); err != nil {
+			return err
+		}
 		if err := l.zone(s.Zone, zoneDir); err != nil {
 			return err
 		}
@@ -386,7 +393,7 @@ func (l *layout) libraries(s *BuildSpec, program string, o *dynlink.Object, args
 		l.notes = append(l.notes, known.Note{Level: known.Warn, Text: m.By + " needs " + m.Name + ", which is not there; it cannot be loaded"})
 	}
 	if !s.Exact {
-		if err := l.certificates(c); err != nil {
+		if err := l.certificates(c, names); err != nil {
 			return err
 		}
 	}

@@ -161,6 +161,8 @@ var tests = []test{
 	{name: "clocks", program: "clocks", toolchain: both, env: []string{"REFERENCE_TIME=now"}, short: true},
 	{name: "spin", program: "spin", args: []string{"300", "20"}, looseStderr: true, reference: nothing, timed: true, short: true},
 	{name: "go-load", program: "go/load", toolchain: golang, short: true, timeout: 5 * time.Minute},
+	// Not with what is in the folder of the certificates besides, such as the ssl-cert package's.
+	{name: "go-trust", program: "go/trust", toolchain: golang, env: []string{"SSL_CERT_DIR=/nowhere"}, short: true},
 	{name: "go-fetch", program: "go/fetch", toolchain: golang, fetch: true, short: true},
 	{name: "hostile-frame-0", program: "hostile", args: []string{"frame", "0"}, status: 139, cpus: two},
 	{name: "hostile-frame-kernel", program: "hostile", args: []string{"frame", "6"}, status: 139, short: true},

@@ -36,13 +36,17 @@ func (p *Program) certificates() []Path {
 }
 
 // Certificates are the files of CA certificates that a program needs: one with a library
-// that checks servers by them. A static program is not looked at: all of it would be
-// searched for the file's name at each start. The first path is the file itself; the
-// others lead to it.
-func Certificates(c *dynlink.Closure) []Path { return certificates(c, caBundles, caNames) }
+// that checks servers by them, or one that names them itself. The first path is the file
+// itself; the others lead to it.
+func Certificates(c *dynlink.Closure, n Names) []Path {
+	return certificates(c, n, caBundles, caNames)
+}
 
-func certificates(c *dynlink.Closure, bundles, names []string) (list []Path) {
+func certificates(c *dynlink.Closure, n Names, bundles, names []string) (list []Path) {
 	why := ""
+	if n.Certificates != "" {
+		why = "CA certificates, " + n.Certificates
+	}
 	for _, l := range c.Libraries {
 		for _, name := range caLibraries {
 			if why == "" && strings.HasPrefix(l.Name, name) {

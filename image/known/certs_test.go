@@ -29,15 +29,35 @@ func TestCertificates(t *testing.T) {
 		{"libssl.so.3", "libssl.so.3"}, {"libgnutls.so.30", "libgnutls.so.30"}, {"libcurl.so.4", "libcurl.so.4"}, {"libcurl-gnutls.so.4", "libcurl-gnutls.so.4"},
 		{"libc.so.6", ""}, {"libsslx.so", ""}, {"libcrypto.so.3", ""},
 	} {
-		got := certificates(&dynlink.Closure{Libraries: []*dynlink.Library{{Name: "libm.so.6"}, {Name: c.lib}}}, bundles, names)
+		got := certificates(&dynlink.Closure{Libraries: []*dynlink.Library{{Name: "libm.so.6"}, {Name: c.lib}}}, Names{}, bundles, names)
 		switch {
 		case c.why == "" && len(got) == 0:
 		case len(got) != 2 || got[0].Host != at("bundle") || got[1].Host != at("cert.pem") || !strings.Contains(got[0].Why, c.why) || c.why == "":
 			t.Errorf("%s: %+v", c.lib, got)
 		}
 	}
-	if got := certificates(&dynlink.Closure{Libraries: []*dynlink.Library{{Name: "libssl.so.3"}}}, []string{at("none")}, names); len(got) != 0 {
+	if got := certificates(&dynlink.Closure{}, Names{Certificates: "which it names"}, bundles, names); len(got) != 2 || got[0].Why != "CA certificates, which it names" {
+		t.Errorf("by name: %+v", got)
+	}
+	if got := certificates(&dynlink.Closure{Libraries: []*dynlink.Library{{Name: "libssl.so.3"}}}, Names{}, []string{at("none")}, names); len(got) != 0 {
 		t.Errorf("without any here: %+v", got)
+	}
+}
+
+func TestNames(t *testing.T) {
+	const ca, roots, client = "/etc/ssl/certs/ca-certificates.crt", "\x00crypto/x509.loadSystemRoots\x00", "\x00net/http.(*Transport).dialConn\x00"
+	for _, c := range []struct {
+		text, certs string
+		zones       bool
+	}{
+		{"", "", false}, {ca, "which it names", false}, {"x/etc/pki/ca-certificates.crt,y", "which it names", false}, {"ca-certificates", "", false},
+		{ca + roots, "", false}, {ca + roots + client, "for net/http.(*Transport).dialConn", false}, {roots + client, "", false},
+		{client + ca, "which it names", false},
+		{"\x00time.LoadLocation\x00", "", true}, {"\x00time.LoadLocationX\x00", "", false}, {"\x00time.LoadLocation\x00time/tzdata.loadFromEmbeddedTZData\x00", "", false},
+	} {
+		if got := NamesIn(elfWith(c.text)); got != (Names{c.certs, c.zones}) {
+			t.Errorf("%q: %+v", c.text, got)
+		}
 	}
 }
 

@@ -3,6 +3,14 @@ package known
 // zones is where the system has the time zones.
 const zones = "/usr/share/zoneinfo"
 
+// TimeZones are all of them for a program that looks a zone up by its name.
+func (n Names) TimeZones() (list []Path) {
+	if n.Zones {
+		list = append(list, timeZones())
+	}
+	return list
+}
+
 // timeZones are all of them, for a language whose library looks a zone up by its name.
 // A link to the zone of this host is not among them: machines have UTC.
 func timeZones() Path { return Path{Host: zones, Why: "time zones", Skip: zoneSkip} }
