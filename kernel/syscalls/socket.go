@@ -300,6 +300,9 @@ func msgIn(t *task.Thread, addr uintptr) (h abi.Msghdr, e abi.Errno) {
 	if e = usermem.In(&h, addr); e != abi.OK {
 		return h, e
 	}
+	if h.Name != 0 && h.Namelen < 0 {
+		return h, abi.EINVAL
+	}
 	if h.Iovlen > usermem.MaxIovec {
 		return h, abi.EMSGSIZE
 	}
@@ -323,9 +326,6 @@ func sendOne(t *task.Thread, d *vfs.Description, s socket.Socket, msg uintptr, f
 	m := socket.SendMsg{Flags: flags}
 	var room [socket.AddrMax]byte
 	if h.Name != 0 {
-		if h.Namelen < 0 {
-			return 0, abi.EINVAL
-		}
 		n := uintptr(min(h.Namelen, socket.AddrMax))
 		if m.Addr, e = addrIn(&room, uintptr(h.Name), n); e != abi.OK {
 			return 0, e
@@ -395,18 +395,12 @@ func recvOne(t *task.Thread, d *vfs.Description, s socket.Socket, msg uintptr, f
 		dropRights(m)
 		return 0, e
 	}
-	rightsOut(t, m, flags&abi.MSG_CMSG_CLOEXEC != 0)
+	if e := controlOut(t, m, uintptr(h.Control), flags&abi.MSG_CMSG_CLOEXEC != 0); e != abi.OK {
+		return 0, e
+	}
 	if h.Name != 0 {
-		if h.Namelen < 0 {
-			return 0, abi.EINVAL
-		}
 		n := min(m.AddrLen, int(h.Namelen))
 		if _, e := usermem.CopyOut(uintptr(h.Name), m.Addr[:n]); e != abi.OK {
-			return 0, e
-		}
-	}
-	if m.Used > 0 {
-		if _, e := usermem.CopyOut(uintptr(h.Control), m.Control[:m.Used]); e != abi.OK {
 			return 0, e
 		}
 	}
@@ -414,34 +408,52 @@ func recvOne(t *task.Thread, d *vfs.Description, s socket.Socket, msg uintptr, f
 	return uintptr(k), usermem.Out(msg, &h)
 }
 
-// rightsOut gives descriptors to what came, as many as there is room and a
-// limit for.
-func rightsOut(t *task.Thread, m *socket.RecvMsg, cloexec bool) {
-	if len(m.Rights) == 0 {
-		return
-	}
+// controlOut writes the control messages, and gives descriptors to what came, as many
+// as there is room and a limit for. Messages that cannot be written are left out and the
+// rest is delivered, as on Linux (put_cmsg, scm_detach_fds); nobody would know of their
+// descriptors, so those are dropped.
+func controlOut(t *task.Thread, m *socket.RecvMsg, addr uintptr, cloexec bool) abi.Errno {
 	var fds []int32
+	var opened []*vfs.Description
 	room := m.RightsRoom()
 	for i, p := range m.Rights {
 		d, ok := p.(*vfs.Description)
-		if !ok || i >= room {
-			m.OutFlags |= abi.MSG_CTRUNC
-			p.Unref()
-			continue
+		fd, e := int32(-1), abi.EBADF
+		if ok && i < room {
+			fd, e = t.Proc.Files.Reserve()
 		}
-		fd, e := t.Proc.Files.Install(d, cloexec)
 		if e != abi.OK {
 			m.OutFlags |= abi.MSG_CTRUNC
 			p.Unref()
 			room = i
 			continue
 		}
-		fds = append(fds, fd)
+		fds, opened = append(fds, fd), append(opened, d)
 	}
 	m.Rights = nil
 	if len(fds) > 0 {
 		m.PutRights(fds)
 	}
+	if m.Used == 0 {
+		return abi.OK
+	}
+	n, e := usermem.CopyOut(addr, m.Control[:m.Used])
+	whole := m.Whole(n)
+	all := whole == m.Used
+	m.Used = whole
+	for i, fd := range fds {
+		if all {
+			t.Proc.Files.Commit(fd, opened[i], cloexec)
+			continue
+		}
+		m.OutFlags |= abi.MSG_CTRUNC
+		t.Proc.Files.Cancel(fd)
+		opened[i].Unref()
+	}
+	if e == abi.EFAULT {
+		e = abi.OK
+	}
+	return e
 }
 
 // mmsgSize is sizeof(struct mmsghdr): a msghdr, the count, padding.

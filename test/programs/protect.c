@@ -335,7 +335,7 @@ static long message(char *t, int part)
 		CHECK(read(fd, data, 64) == 20);
 	}
 	long r = recvmsg(fd, &m, 0);
-	// Linux gives the message without the control data that it could not write.
+	// The message is given without the control data that could not be written.
 	return part == 1 && r >= 0 ? (m.msg_flags & MSG_CTRUNC ? 1000 : 2000) + m.msg_controllen : r;
 }
 
@@ -552,7 +552,7 @@ static void call_all(void)
 			_exit(1);                                                                  \
 		}                                                                                  \
 	}                                                                                          \
-	say("%s%s:%s, writable: %d", strcmp(#call, "message(t, 1)") ? "" : "DESIGN ", #call, line, memcmp(targets[WRITABLE], copies[WRITABLE], PAGE) != 0);
+	say("%s:%s, writable: %d", #call, line, memcmp(targets[WRITABLE], copies[WRITABLE], PAGE) != 0);
 	CALLS
 #undef C
 }

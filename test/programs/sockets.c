@@ -460,8 +460,55 @@ static void local(void)
 	close(l), close(c);
 }
 
+// control receives one byte with credentials and a descriptor, the control data at the end
+// of the one page that can be written: as many messages come as can be written, and no
+// descriptor that nobody is told of.
+static void control(void)
+{
+	char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), data[8];
+	int s[2], on = 1, before = dup(0);
+	CHECK(mprotect(page + 4096, 4096, PROT_READ) == 0 && socketpair(AF_UNIX, SOCK_DGRAM, 0, s) == 0);
+	CHECK(setsockopt(s[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0);
+	close(before);
+	static const int rooms[] = {0, 8, 16, 32, 40, 48, 52, 55, 56, 64, 128};
+	for (int i = 0; i < (int)(sizeof rooms / sizeof *rooms); i++) {
+		char out[CMSG_SPACE(sizeof(int))] = {0};
+		struct iovec v = {"x", 1}, w = {data, 8};
+		struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = out, .msg_controllen = sizeof out};
+		struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+		h->cmsg_level = SOL_SOCKET, h->cmsg_type = SCM_RIGHTS, h->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(h), &on, sizeof(int));
+		CHECK(sendmsg(s[0], &m, 0) == 1);
+		memset(page, 0, 4096);
+		struct msghdr r = {.msg_iov = &w, .msg_iovlen = 1, .msg_control = page + 4096 - rooms[i], .msg_controllen = 128};
+		long n = recvmsg(s[1], &r, 0);
+		int types = 0, got = -1;
+		r.msg_control = page + 4096 - rooms[i];
+		for (h = CMSG_FIRSTHDR(&r); n > 0 && h; h = CMSG_NXTHDR(&r, h)) {
+			types = types * 10 + h->cmsg_type;
+			if (h->cmsg_type == SCM_RIGHTS)
+				memcpy(&got, CMSG_DATA(h), sizeof got);
+		}
+		if (got >= 0)
+			close(got);
+		int next = dup(0);
+		say("room %d: %ld, control %zu, types %d, flags %x, leaked %d", rooms[i], n, r.msg_controllen, types, r.msg_flags, next != before);
+		close(next);
+	}
+	struct msghdr r = {.msg_name = page, .msg_namelen = -1};
+	CHECK(write(s[0], "left", 4) == 4);
+	SHOW(recvmsg(s[1], &r, 0));
+	r.msg_name = NULL;
+	SHOW(recvmsg(s[1], &r, MSG_DONTWAIT));
+	SHOW(sendmsg(s[1], &r, 0));
+	r.msg_name = page;
+	SHOW(sendmsg(s[1], &r, 0));
+	close(s[0]), close(s[1]);
+	munmap(page, 8192);
+}
+
 static const struct t_case cases[] = {
 	{"creation", creation}, {"errors", errors}, {"life", life}, {"bulk", bulk}, {"options", options},
-	{"datagrams", datagrams}, {"ipv6", version6}, {"unix", local},
+	{"datagrams", datagrams}, {"ipv6", version6}, {"unix", local}, {"control", control},
 };
 T_MAIN(cases)

@@ -82,6 +82,18 @@ func (m *RecvMsg) Put(level, typ int, data []byte) {
 	m.Used += end
 }
 
+// Whole is how many of the first n bytes of Control are whole messages.
+func (m *RecvMsg) Whole(n int) int {
+	at := 0
+	for {
+		c, rest, ok, e := NextCmsg(m.Control[at:m.Used])
+		if !ok || e != abi.OK || at+cmsgHdr+len(c.Data) > n { // padding does not count
+			return at
+		}
+		at = m.Used - len(rest)
+	}
+}
+
 // PutInt appends a control message of one int.
 func (m *RecvMsg) PutInt(level, typ int, v int32) {
 	var b [4]byte

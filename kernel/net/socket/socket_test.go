@@ -152,6 +152,28 @@ func TestPut(t *testing.T) {
 	}
 }
 
+// TestWhole: messages count whose last byte, padding aside, was written.
+func TestWhole(t *testing.T) {
+	m := RecvMsg{Control: make([]byte, 64)}
+	m.PutInt(1, 2, 3)             // 0 to 20, padded to 24
+	m.Put(1, 3, make([]byte, 8))  // 24 to 48
+	m.Put(1, 4, make([]byte, 40)) // 48 to 64, cut
+	for n := 0; n <= 64; n++ {
+		want := 0
+		switch {
+		case n >= 64:
+			want = 64
+		case n >= 48:
+			want = 48
+		case n >= 20:
+			want = 24
+		}
+		if got := m.Whole(n); got != want || m.Used != 64 {
+			t.Errorf("%d: %d, want %d", n, got, want)
+		}
+	}
+}
+
 func TestRightsIn(t *testing.T) {
 	var m RecvMsg
 	m.Control = make([]byte, 4096)
