@@ -14,6 +14,7 @@ import (
 	"skerry/kernel/syscalls"
 	"skerry/kernel/task"
 	"skerry/kernel/vfs"
+	"skerry/kernel/vfs/pagecache"
 )
 
 // source tells /proc about the program and the machine (procfs.Source).
@@ -37,8 +38,7 @@ func (s *source) Process() procfs.Process {
 	r := procfs.Process{
 		Comm: p.Comm, Args: p.Args, Env: p.Env, Auxv: p.Auxv, Exe: s.exe,
 		Threads: p.Threads(), Start: s.m.started, User: user, Sys: sys,
-		MinorFaults: st.Anon + st.Zero + st.File + st.Copied,
-		Nice:        int(p.Nice.Load()), OOMScoreAdj: s.score, Dumpable: p.Dumpable.Load() != 0, NoNewPrivs: true,
+		Nice: int(p.Nice.Load()), OOMScoreAdj: s.score, Dumpable: p.Dumpable.Load() != 0, NoNewPrivs: true,
 		Pending: uint64(shared), Ignored: uint64(ignored), Caught: uint64(caught), Queued: queued, MaxQueued: limit,
 		Mem: procfs.ProcessMemory{
 			Virtual: st.VM, Peak: st.Peak, Resident: u.Rss, ResidentTop: p.MM.MaxRSS(&u),
@@ -46,6 +46,7 @@ func (s *source) Process() procfs.Process {
 			Text: st.Exec, PageTables: st.Tables,
 		},
 	}
+	r.MinorFaults, r.MajorFaults = st.Faults()
 	r.HugeDisabled = p.MM.HugeDisabled()
 	r.IO.ReadChars, r.IO.WrittenChars, r.IO.Reads, r.IO.Writes = p.IO()
 	if s.read != nil {
@@ -148,7 +149,7 @@ func (s *source) Memory() procfs.Memory {
 	size := func(n int64) uint64 { return uint64(max(n, 0)) * frame.Size }
 	st := task.The.MM.Stats()
 	return procfs.Memory{
-		Total: size(f.Total), Free: size(f.Free), Available: size(f.Free + f.RootFS - f.Reserve),
+		Total: size(f.Total), Free: size(f.Free), Available: size(f.Free + max(f.RootFS-pagecache.Kept, 0) - f.Reserve),
 		Cached: size(f.Cache + f.RootFS), Shmem: size(f.Cache), Anon: size(f.User),
 		Mapped: size(f.User + f.RootFS), Kernel: size(f.Kernel), PageTables: st.Tables,
 		Heap: size(f.Heap), Locked: st.Locked, Committed: st.VM,

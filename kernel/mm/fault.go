@@ -91,6 +91,7 @@ type fetch struct {
 	useq  uint64
 	index uint64
 	write bool
+	major bool // it had to be read
 	pfn   frame.PFN
 }
 
@@ -101,6 +102,9 @@ func (s *Space) faultSlow(addr uintptr, a Access, r step) FaultResult {
 		switch r {
 		case stepDone:
 			f.drop()
+			if f.major {
+				s.stats.major.Add(1)
+			}
 			return FaultOK
 		case stepAccess:
 			f.drop()
@@ -131,6 +135,7 @@ func (s *Space) faultSlow(addr uintptr, a Access, r step) FaultResult {
 				switch e {
 				case abi.OK:
 					f.pfn = p
+					f.major = f.major || f.file.device
 				case abi.ENOMEM:
 					if dry++; dry > 64 || !s.reclaim() {
 						return FaultOOM
@@ -225,10 +230,10 @@ func (s *Space) faultAnon(v *vma, addr uintptr, a Access) step {
 		return s.faultPresent(v, p, old, addr, a)
 	}
 	if a != Write {
-		s.stats.zeroed.Add(1)
 		if !p.CompareAndSwap(0, s.zero.Phys()|v.bits()) {
 			return stepAgain
 		}
+		s.stats.zeroed.Add(1)
 		return stepDone
 	}
 	f := frame.AllocZero(frame.KindUser)

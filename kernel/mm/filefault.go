@@ -1,6 +1,8 @@
 package mm
 
 import (
+	"sync/atomic"
+
 	"skerry/kernel/abi"
 	"skerry/kernel/ground/frame"
 )
@@ -52,7 +54,7 @@ func (s *Space) faultBacked(v *vma, addr uintptr, a Access, f *fetch) step {
 	if a != Write && v.file != nil && v.file.peek != nil && v.flags&vmRandom == 0 {
 		return s.installAround(v, pt, e, addr, useq)
 	}
-	return s.install(v, p, e, useq)
+	return s.install(v, p, e, useq, &s.stats.file)
 }
 
 // source is the frame behind a page of the backing, with a reference for the
@@ -93,7 +95,7 @@ func (v *vma) changed(useq uint64) bool { return v.file != nil && v.file.useq.Lo
 
 // install puts an entry that holds a reference into an empty slot, unless the
 // file took pages away since useq was read: then the frame may be one of them.
-func (s *Space) install(v *vma, p *slot, e, useq uint64) step {
+func (s *Space) install(v *vma, p *slot, e, useq uint64, count *atomic.Uint64) step {
 	r := stepDone
 	s.rmu.RLock()
 	if v.changed(useq) || !p.CompareAndSwap(0, e) {
@@ -104,7 +106,7 @@ func (s *Space) install(v *vma, p *slot, e, useq uint64) step {
 		pfnOf(e).Unref()
 		return r
 	}
-	s.stats.file.Add(1)
+	count.Add(1)
 	return r
 }
 
@@ -118,8 +120,7 @@ func (s *Space) copyIn(v *vma, p *slot, from frame.PFN, useq uint64) step {
 	}
 	copyFrame(f, from)
 	from.Unref()
-	s.stats.copied.Add(1)
-	return s.install(v, p, f.Phys()|v.bits()|pteW|pteD|ptePriv, useq)
+	return s.install(v, p, f.Phys()|v.bits()|pteW|pteD|ptePriv, useq, &s.stats.copied)
 }
 
 // upgrade makes a page of a shared mapping writable, e being the entry with the

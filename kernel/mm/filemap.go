@@ -17,12 +17,17 @@ type Peeker interface {
 	Peek(index uint64) frame.PFN
 }
 
+// onDevice is a Mapper that may say that what it does not have in memory is read from a
+// device, which makes a fault a major one (getrusage(2)).
+type onDevice interface{ OnDevice() bool }
+
 // fileMap is all mappings of one Mapper, as the file sees them: one
 // vfs.Mapping, however often the vmas are split, joined and moved.
 type fileMap struct {
 	space  *Space
 	mapper vfs.Mapper
 	peek   Peeker // mapper, if it is one
+	device bool   // its pages come from a device
 
 	// useq counts the calls of Unmap. A frame that a fault fetched before one is
 	// not installed after it.
@@ -42,6 +47,9 @@ func (s *Space) mapOf(f vfs.Mapper) *fileMap {
 	if m == nil {
 		m = &fileMap{space: s, mapper: f}
 		m.peek, _ = f.(Peeker)
+		if d, ok := f.(onDevice); ok {
+			m.device = d.OnDevice()
+		}
 		if s.files == nil {
 			s.files = make(map[vfs.Mapper]*fileMap)
 		}

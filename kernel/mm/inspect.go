@@ -192,9 +192,17 @@ type Stats struct {
 	Upgraded uint64 // pages made writable in place
 	Huge     uint64 // 2 MiB pages made
 	Splits   uint64 // and split
+	Major    uint64 // faults for which a page was read from a device
 	Retried  uint64 // attempts that found something changed
 	Reclaims uint64 // times that memory ran out
 	Unmaps   uint64 // calls of Unmap by files
+}
+
+// Faults are the faults that something was done for, as getrusage(2) counts them: major
+// ones had to read from a device.
+func (s Stats) Faults() (minor, major uint64) {
+	all := s.Anon + s.Zero + s.File + s.Copied + s.Upgraded + s.Huge
+	return all - min(s.Major, all), s.Major
 }
 
 // Stats reads the sums; each is exact, but they are not of one moment.
@@ -212,6 +220,6 @@ func (s *Space) Stats() Stats {
 		Mappings: n, Brk: brk,
 		Anon: c.anon.Load(), Zero: c.zeroed.Load(), File: c.file.Load(), Around: c.around.Load(),
 		Copied: c.copied.Load(), Upgraded: c.upgraded.Load(), Huge: c.huge.Load(), Splits: c.splits.Load(),
-		Retried: c.retried.Load(), Reclaims: c.reclaims.Load(), Unmaps: c.unmaps.Load(),
+		Major: c.major.Load(), Retried: c.retried.Load(), Reclaims: c.reclaims.Load(), Unmaps: c.unmaps.Load(),
 	}
 }

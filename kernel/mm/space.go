@@ -129,7 +129,7 @@ type Space struct {
 
 // counters are the events of a Space.
 type counters struct {
-	anon, zeroed, file, copied, huge, splits, around, upgraded, retried, reclaims, unmaps atomic.Uint64
+	anon, zeroed, file, copied, huge, splits, around, upgraded, major, retried, reclaims, unmaps atomic.Uint64
 }
 
 // New makes an empty address space, or nil without memory for one frame.

@@ -102,7 +102,8 @@ func sysGetrusage(t *task.Thread, who, addr, _, _, _, _ uintptr) (uintptr, abi.E
 	s := t.Proc.MM.Stats()
 	u := t.Proc.MM.Usage(0, mm.Highest)
 	r.Maxrss = int64(t.Proc.MM.MaxRSS(&u)) / 1024
-	r.Minflt = int64(s.Anon + s.Zero + s.File + s.Copied)
+	minor, major := s.Faults()
+	r.Minflt, r.Majflt = int64(minor), int64(major)
 	return 0, usermem.Out(addr, &r)
 }
 

@@ -356,8 +356,71 @@ static void others(void)
 	SHOW(syscall(SYS_sched_get_priority_max, 77));
 }
 
+// large is data of the program's own file, which nobody has read yet.
+static const char large[1 << 20] __attribute__((aligned(4096))) = {1};
+
+static struct rusage use(void)
+{
+	struct rusage r;
+	CHECK(getrusage(RUSAGE_SELF, &r) == 0);
+	return r;
+}
+
+// flt reads the two counts of /proc/self/stat.
+static void flt(long *minor, long *major)
+{
+	char b[2048];
+	int fd = open("/proc/self/stat", O_RDONLY);
+	long n = read(fd, b, sizeof b - 1);
+	CHECK(n > 0);
+	b[n] = 0;
+	close(fd);
+	CHECK(sscanf(strrchr(b, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %ld %*d %ld", minor, major) == 2);
+}
+
+static long near(long n, long want) { return n >= want && n < want + 8; }
+
+static void faults(void)
+{
+	enum { PAGES = 64 };
+	volatile char sum = 0;
+	char *p = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(p != MAP_FAILED && madvise(p, PAGES * 4096, MADV_NOHUGEPAGE) == 0);
+	struct rusage a = use();
+	for (int i = 0; i < PAGES; i++)
+		sum += p[i * 4096];
+	struct rusage b = use();
+	say("reads of fresh memory: minor %ld, major %ld", near(b.ru_minflt - a.ru_minflt, PAGES), b.ru_majflt - a.ru_majflt);
+	for (int i = 0; i < PAGES; i++)
+		p[i * 4096] = i;
+	a = use();
+	// Some kernels take memory for the reads already.
+	say("first writes: minor %d, major %ld", a.ru_minflt - b.ru_minflt < PAGES + 8, a.ru_majflt - b.ru_majflt);
+	for (int i = 0; i < PAGES; i++)
+		p[i * 4096]++;
+	b = use();
+	say("more writes: minor %ld, major %ld", near(b.ru_minflt - a.ru_minflt, 0), b.ru_majflt - a.ru_majflt);
+	munmap(p, PAGES * 4096);
+	int fd = open("/proc/self/exe", O_RDONLY);
+	CHECK(fd >= 0);
+	fsync(fd), posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); // Linux has just written it
+	close(fd);
+	b = use();
+	for (unsigned i = 0; i < sizeof large; i += 4096)
+		sum += ((volatile const char *)large)[i];
+	a = use();
+	say("pages on disk: major %d", a.ru_majflt > b.ru_majflt);
+	for (unsigned i = 0; i < sizeof large; i += 4096)
+		sum += ((volatile const char *)large)[i];
+	b = use();
+	say("pages in memory: minor %ld, major %ld", near(b.ru_minflt - a.ru_minflt, 0), b.ru_majflt - a.ru_majflt);
+	long minor, major;
+	flt(&minor, &major);
+	say("/proc/self/stat: minor %d, major %d", minor >= b.ru_minflt && minor < b.ru_minflt + 16, major == b.ru_majflt);
+}
+
 static const struct t_case cases[] = {
-	{"usage", usage}, {"clocks", clocks}, {"machine", machine}, {"limits", limits}, {"files", files}, {"memory", memory}, {"sizes", sizes}, {"others", others},
+	{"usage", usage}, {"clocks", clocks}, {"machine", machine}, {"limits", limits}, {"files", files}, {"memory", memory}, {"sizes", sizes}, {"others", others}, {"faults", faults},
 };
 
 int main(int argc, char **argv)

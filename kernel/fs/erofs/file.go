@@ -83,6 +83,9 @@ func (f *file) Page(index uint64, write bool) (frame.PFN, abi.Errno) {
 	return f.Backed.Page(index)
 }
 
+// OnDevice says that a page that is not in memory is read from the disk.
+func (f *file) OnDevice() bool { return true }
+
 // AddMapping implements vfs.Mapper; a mapping holds the inode.
 func (f *file) AddMapping(m vfs.Mapping) {
 	f.Hold()

@@ -39,6 +39,12 @@ type extra struct {
 	index uint64
 }
 
+// keptRuns is how many runs a pool never gives back, and Kept how many frames those are.
+const (
+	keptRuns = 1
+	Kept     = keptRuns * RunPages
+)
+
 // maxExtras bounds such pages.
 const maxExtras = 256
 
@@ -54,7 +60,7 @@ type Stats struct {
 // at once, so that there is one whatever happens later. ENOMEM if there is none.
 // It becomes what vfs.AllocPage asks when memory is short.
 func NewPool(src Runs) (*Pool, abi.Errno) {
-	p := &Pool{src: src, keep: 1, byBase: make(map[frame.PFN]*run), caches: make(map[uint32]*Backed)}
+	p := &Pool{src: src, keep: keptRuns, byBase: make(map[frame.PFN]*run), caches: make(map[uint32]*Backed)}
 	p.io = sync.NewCond(&p.ioMu)
 	p.zero = frame.AllocZero(frame.KindCache)
 	if p.zero == 0 || !p.grow() {
