@@ -335,7 +335,7 @@ var Table = [MaxSyscall]Syscall{
 	SYS_UNAME:     {"uname", "buf:outsname", FamilySystem, 0, 0, ""},
 	SYS_SYSINFO:   {"sysinfo", "info:osysinfo", FamilySystem, 0, 0, ""},
 	SYS_GETRANDOM: {"getrandom", "buf:orandom buflen:ulong flags:set/getrandom", FamilySystem, 0, 0, ""},
-	SYS_GETRUSAGE: {"getrusage", "who:enum/rusage usage:orusage", FamilySystem, 0, 0, "RUSAGE_THREAD: times and sleeps are the thread's, memory and faults the process's"},
+	SYS_GETRUSAGE: {"getrusage", "who:enum/rusage usage:orusage", FamilySystem, 0, 0, ""},
 	SYS_GETRLIMIT: {"getrlimit", "resource:enum/rlimit rlim:orlimit", FamilySystem, 0, 0, ""},
 	SYS_SETRLIMIT: {"setrlimit", "resource:enum/rlimit rlim:rlimit", FamilySystem, 0, 0, ""},
 	SYS_PRLIMIT64: {"prlimit64", "pid:int resource:enum/rlimit new:rlimit old:orlimit", FamilySystem, 0, 0, ""},

@@ -14,7 +14,7 @@ var systemCalls = []entry{
 	{abi.SYS_UNAME, sysUname, ""},
 	{abi.SYS_SYSINFO, sysSysinfo, ""},
 	{abi.SYS_GETRANDOM, sysGetrandom, ""},
-	{abi.SYS_GETRUSAGE, sysGetrusage, ""},
+	{abi.SYS_GETRUSAGE, sysGetrusage, "RUSAGE_THREAD: times and sleeps are the thread's, memory and faults the process's"},
 	{abi.SYS_GETRLIMIT, sysGetrlimit, ""},
 	{abi.SYS_SETRLIMIT, sysSetrlimit, ""},
 	{abi.SYS_PRLIMIT64, sysPrlimit, ""},

@@ -40,7 +40,8 @@ func (b *Builder) BuildGoTest(ctx context.Context, pkg string) (string, error) {
 
 // PackageSources gives what a package's tests read, at the paths where they look
 // for it: the package's folder, which is their working directory, the testdata in it
-// and beside it, Go's time zones, and the host's list of services.
+// and beside it, a file of each package below it, Go's time zones, and the host's list of
+// services; for os also a folder /usr/bin with files in it.
 func PackageSources(ctx context.Context, pkg string) (dir string, files map[string]string, err error) {
 	root, err := goEnv(ctx, "GOROOT")
 	if err != nil {
@@ -57,8 +58,17 @@ func PackageSources(ctx context.Context, pkg string) (dir string, files map[stri
 		return "", nil, err
 	}
 	for _, e := range entries {
-		if path := filepath.Join(dir, e.Name()); e.Type().IsRegular() {
+		path := filepath.Join(dir, e.Name())
+		if e.IsDir() {
+			if below, _ := filepath.Glob(filepath.Join(path, "*.go")); len(below) > 0 {
+				path = below[0]
+				files[path] = path
+			}
+		} else if e.Type().IsRegular() {
 			files[path] = path
+		}
+		if pkg == "os" && e.Type().IsRegular() {
+			files["/usr/bin/"+e.Name()] = path
 		}
 	}
 	for _, data := range []string{filepath.Join(dir, "testdata"), filepath.Join(filepath.Dir(dir), "testdata")} {
