@@ -31,7 +31,7 @@ func TestJIT(t *testing.T) {
 		return out.String(), errs.String()
 	}
 	// A system call of written code ends the machine.
-	for _, c := range []string{"from-private", "from-shared", "from-thread", "from-last"} {
+	for _, c := range []string{"from-private", "from-shared", "from-thread", "from-last", "from-half"} {
 		var out, errs bytes.Buffer
 		cmd := exec.CommandContext(ctx, skerry, "run", "--jit", "64K", "--cpus", "2", path, c)
 		cmd.Stdout, cmd.Stderr = &out, &errs

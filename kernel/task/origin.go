@@ -1,5 +1,11 @@
 package task
 
+import (
+	"skerry/kernel/abi"
+	"skerry/kernel/mm"
+	"skerry/kernel/usermem"
+)
+
 // origin is a range of addresses at which a SYSCALL instruction may stand, as the
 // return addresses of such instructions: start is the first one's, size the
 // distance to the last one's.
@@ -42,11 +48,35 @@ func SetOrigins(ranges [2][2]uintptr) {
 // wherever that is mapped. If it does not, someone has written the code and made it
 // run, out of the JIT budget, and the program ends: no program does this by itself,
 // so there is no error number for it.
+//
+// Outside of the ranges such code may stand beside the image's, and another thread may put
+// a file of the image in its place between the trap and this look. So both bytes of the
+// instruction must be of the image, and be that instruction: then it is one that anybody
+// could have jumped to.
 func (t *Thread) foreign() bool {
 	rip := uintptr(t.Ctx.Regs.RIP)
-	if origins[0].has(rip) || origins[1].has(rip) || t.Proc.MM.ImageCode(rip-syscallSize) {
+	if origins[0].has(rip) || origins[1].has(rip) || t.imageCall(rip-syscallSize) {
 		return false
 	}
 	t.Proc.end(Status{Signal: SIGSYS, Thread: t, Origin: true})
 	return true
+}
+
+// imageCall reports whether a SYSCALL instruction of the image or the vDSO stands at addr.
+func (t *Thread) imageCall(addr uintptr) bool {
+	return t.Proc.MM.ImageCode(addr) && t.Proc.MM.ImageCode(addr+syscallSize-1) && instruction(t.Proc.MM, addr) == syscallCode
+}
+
+// syscallCode is the instruction's bytes (Intel SDM vol. 2, SYSCALL).
+var syscallCode = [syscallSize]byte{0x0f, 0x05}
+
+// instruction reads code of the program, which may be there to execute only. Replaced in
+// tests.
+var instruction = func(space *mm.Space, addr uintptr) (code [syscallSize]byte) {
+	for i := range code {
+		if _, e := usermem.CopyIn(code[i:i+1], addr+uintptr(i)); e != abi.OK && space.Fault(addr+uintptr(i), mm.Exec) == mm.FaultOK {
+			_, _ = usermem.CopyIn(code[i:i+1], addr+uintptr(i)) // if it is gone again, it was no call of the image's
+		}
+	}
+	return code
 }

@@ -28,6 +28,18 @@ func TestOrigin(t *testing.T) {
 	defer page.Unref()
 	want(t, "vDSO", space.MapSpecial(vdso, []frame.PFN{page}, true, "[vdso]"), abi.OK)
 
+	if _, e := space.Mmap(&mm.Request{Addr: vdso + 4096, Len: 4096, Prot: abi.PROT_READ | abi.PROT_EXEC, Flags: abi.MAP_PRIVATE | abi.MAP_ANONYMOUS | abi.MAP_FIXED}); e != abi.OK {
+		t.Fatal(e)
+	}
+	old := instruction
+	defer func() { instruction = old }()
+	instruction = func(_ *mm.Space, addr uintptr) [syscallSize]byte {
+		if addr == vdso+0x100 {
+			return [syscallSize]byte{0x0f, 0x06} // another file came in its place
+		}
+		return syscallCode
+	}
+
 	const nr = MaxCall - 1
 	oldCall, oldOrigins, oldNear, oldTrace := Calls[nr], origins, near, Trace
 	defer func() { Calls[nr], origins, near, Trace, tracing = oldCall, oldOrigins, oldNear, oldTrace, false }()
@@ -69,13 +81,14 @@ func TestOrigin(t *testing.T) {
 			0x160000000000: false, 0x160000000001: false, 0x160000000002: true, 0x200000000000: true, 0x3e0000000000: true, 0x3e0000000001: false,
 			0x401000: false, 0x401001: false, 0x401002: fixed, 0x402000: fixed, 0x402001: false,
 			jit + 2: false, jit + 4096: false, data + 2: false, vdso + 1: false, vdso + 2: true, vdso + 4096: true, vdso + 4098: false,
+			vdso + 4097: false, vdso + 0x102: false, vdso + 0x104: true, // the second byte is written code's
 		} {
 			if call(rip) != ok {
 				t.Errorf("%d: a call that returns to %#x: served %v", i, rip, !ok)
 			}
 		}
 	}
-	if traced != 7 {
+	if traced != 8 {
 		t.Errorf("%d calls were traced", traced)
 	}
 }
