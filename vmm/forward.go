@@ -152,10 +152,46 @@ func (p *published) take(f Forward) error {
 	p.holds = append(p.holds, release)
 	f.Host = netip.AddrPortFrom(f.Host.Addr(), l.Addr().(*net.TCPAddr).AddrPort().Port())
 	p.forwards = append(p.forwards, f)
+	i := len(p.qemu)
 	p.qemu = append(p.qemu, Forward{"tcp", at, f.Guest})
-	p.relay.Listen(l, at)
+	p.relay.Listen(l, func() netip.AddrPort { return p.qemu[i].Host })
 	return nil
 }
+
+// again takes other ports of the loopback for QEMU, after somebody who wanted one by its
+// number got it first: that it is bound keeps nobody from listening on it who reuses
+// addresses. The user's own ports are not given up.
+func (p *published) again() error {
+	for _, release := range p.holds {
+		release()
+	}
+	p.holds = nil
+	for i := range p.qemu {
+		if p.qemu[i].Proto != "tcp" {
+			continue
+		}
+		at, release, err := relay.Hold()
+		if err != nil {
+			return failed("-p "+p.forwards[i].String(), cause(err), "")
+		}
+		p.holds = append(p.holds, release)
+		p.qemu[i].Host = at
+	}
+	return nil
+}
+
+// portTaken recognizes a QEMU that did not get a port of the loopback.
+func portTaken(lines []string) bool {
+	for _, l := range lines {
+		if strings.Contains(l, noForward+" 'tcp:") {
+			return true
+		}
+	}
+	return false
+}
+
+// noForward is what QEMU says when it cannot listen (net/slirp.c).
+const noForward = "Could not set up host forwarding rule"
 
 // release lets the ports go that only QEMU can take.
 func (p *published) release() {

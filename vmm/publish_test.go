@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -104,6 +106,30 @@ func TestPublished(t *testing.T) {
 	}
 	wg.Wait()
 	r.end(t, 3, 5*time.Second)
+}
+
+// TestPortTaken: who listens on the port of the loopback that was meant for QEMU gets it,
+// and the machine another one.
+func TestPortTaken(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ taken, starts, status int }{{1, 2, 3}, {3, 4, 3}, {9, 4, StatusFailed}} {
+		file := filepath.Join(t.TempDir(), "starts")
+		r := launch(t, fmt.Sprintf("taken:%d:%s", c.taken, file), "listen", "hello", "echo:1", "exit:3")
+		if c.status == 3 {
+			conn := r.dial(t)
+			io.WriteString(conn, "hi")
+			conn.CloseWrite()
+			if b, err := io.ReadAll(conn); string(b) != "hi" || err != nil {
+				t.Errorf("%q, %v", b, err)
+			}
+		}
+		r.end(t, c.status, 10*time.Second)
+		b, err := os.ReadFile(file)
+		ports := slices.Compact(slices.Sorted(strings.Lines(string(b))))
+		if err != nil || len(ports) != c.starts {
+			t.Errorf("taken %d times: started with %q, %v", c.taken, ports, err)
+		}
+	}
 }
 
 // TestLastWords: the program ends right behind its last write, and its client

@@ -170,7 +170,7 @@ func explain(r *Result, stderr []string) {
 	text := strings.Join(stderr, "\n")
 	has := func(s string) bool { return strings.Contains(text, s) }
 	switch {
-	case has("Could not set up host forwarding rule"):
+	case has(noForward):
 		r.Message = "a port of -p is in use (another program took it just now; try again)"
 	case has("cannot set up guest memory") || has("Cannot allocate memory"):
 		r.Message = "the host does not have the memory that the machine is to get (give it less with -m)"

@@ -58,10 +58,15 @@ func Run(c *Config) (*Result, error) {
 		}
 	}
 	sandbox := true
-	for {
+	for try := 1; ; try++ {
 		r, err := runOnce(c, path, accel, sandbox, ports)
 		switch {
 		case r == nil || r.Status != StatusFailed:
+		case try < 4 && len(c.Forwards) > 0 && portTaken(r.Detail):
+			if err := ports.again(); err != nil {
+				return nil, err
+			}
+			continue
 		case sandbox && noSandbox(r.Detail):
 			c.Say("this QEMU has no sandbox; it runs without one")
 			sandbox = false

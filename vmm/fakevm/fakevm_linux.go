@@ -136,6 +136,16 @@ func (f *fake) do(cmd string) {
 		} else {
 			control.Write(b)
 		}
+	case "taken": // FILE: in the first n starts somebody else has the port; FILE lists them
+		times, file, _ := strings.Cut(value, ":")
+		n, _ := strconv.Atoi(times)
+		was, _ := os.ReadFile(file)
+		_, rule, _ := strings.Cut(Option(f.args, "-netdev", 0), "hostfwd=")
+		os.WriteFile(file, append(was, rule+"\n"...), 0o600)
+		if strings.Count(string(was), "\n") < n {
+			fmt.Fprintf(os.Stderr, "fake-qemu: -netdev user: Could not set up host forwarding rule '%s'\n", rule)
+			leave(1)
+		}
 	case "exit-on-log":
 		log.Write(bootrec.AppendExit(nil, &bootrec.Exit{Reason: bootrec.Exited}))
 	case "big": // n bytes of a pattern on both outputs

@@ -134,7 +134,7 @@ func TestClose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Listen(l, netip.AddrPort{})
+	r.Listen(l, func() netip.AddrPort { return netip.AddrPort{} })
 	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Error("a listener after the end:", err)
 	}

@@ -54,9 +54,9 @@ func New(limit int) *Relay {
 	}
 }
 
-// Listen accepts connections from l, which belongs to the relay from now on, for
-// to. Until Open is called they wait.
-func (r *Relay) Listen(l *net.TCPListener, to netip.AddrPort) {
+// Listen accepts connections from l, which belongs to the relay from now on, for where to
+// says that QEMU listens. Until Open is called they wait, and to is not asked.
+func (r *Relay) Listen(l *net.TCPListener, to func() netip.AddrPort) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
@@ -150,7 +150,7 @@ func (r *Relay) accept(l *net.TCPListener, queue chan<- *net.TCPConn) {
 
 // connect connects what was accepted, one after another, so that QEMU's short
 // queue overflows rarely.
-func (r *Relay) connect(queue <-chan *net.TCPConn, to netip.AddrPort) {
+func (r *Relay) connect(queue <-chan *net.TCPConn, to func() netip.AddrPort) {
 	select {
 	case <-r.open:
 	case <-r.ending:
@@ -164,7 +164,7 @@ func (r *Relay) connect(queue <-chan *net.TCPConn, to netip.AddrPort) {
 			<-r.slots
 			continue
 		}
-		machine, err := r.dial(to)
+		machine, err := r.dial(to())
 		if err != nil { // also if the machine has ended
 			abort(client)
 			<-young

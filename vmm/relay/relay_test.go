@@ -58,7 +58,7 @@ func start(t testing.TB, limit int, to netip.AddrPort) (r *Relay, at string) {
 		t.Fatal(err)
 	}
 	r = New(limit)
-	r.Listen(l, to)
+	r.Listen(l, func() netip.AddrPort { return to })
 	t.Cleanup(r.Close)
 	return r, l.Addr().String()
 }
@@ -490,7 +490,7 @@ func TestNothingLeft(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := New(10)
-		r.Listen(l, to)
+		r.Listen(l, func() netip.AddrPort { return to })
 		r.Open()
 		for i := range 4 {
 			c, err := net.Dial("tcp4", l.Addr().String())
