@@ -136,7 +136,7 @@ func TestJavaServer(t *testing.T) {
 	})
 	eachCPUs(t, func(t *testing.T, cpus int) {
 		p := &harness.Program{Path: java, CPUs: cpus, Memory: 256, Args: append(compilers(cpus), "-Xmx96m", "-cp", "/app/programs.jar", "Server"),
-			Flags: []string{"--file", jar + ":/app/programs.jar"}}
+			Flags: append([]string{"--file", jar + ":/app/programs.jar"}, strict...)}
 		serveRuntime(t, skerry, p, "", 2000, 143)
 	})
 }

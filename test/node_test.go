@@ -231,7 +231,7 @@ func TestNodeServer(t *testing.T) {
 			})
 			eachCPUs(t, func(t *testing.T, cpus int) {
 				p := &harness.Program{Path: node, Args: []string{"/app/server.js"}, CPUs: cpus, Memory: 256,
-					Flags: []string{"--host-access", "--file", source(t, "node/server.js") + ":/app/server.js"}}
+					Flags: append([]string{"--host-access", "--file", source(t, "node/server.js") + ":/app/server.js"}, strict...)}
 				serveRuntime(t, skerry, p, "10.0.2.2", 2000, 0)
 			})
 		})

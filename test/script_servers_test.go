@@ -81,7 +81,7 @@ func (a *asks) load(path string, connections int, requests int64) {
 // TestPHP uses a form of a PHP application through PHP's own server.
 func TestPHP(t *testing.T) {
 	d := &harness.Daemon{
-		Path: packaged(t, "php", "php-cli, php-sqlite3"), Memory: 128,
+		Path: packaged(t, "php", "php-cli, php-sqlite3"), Memory: 128, Flags: strict,
 		Args: func(p harness.Place) []string {
 			return []string{"-d", "opcache.enable_cli=1", "-d", "session.save_path=" + p.Tmp, "-d", "upload_max_filesize=8M", "-d", "sys_temp_dir=" + p.Tmp, "-d", "display_errors=1",
 				"-S", fmt.Sprintf("%s:%d", p.Host, p.Ports[0]), "-t", p.Files}

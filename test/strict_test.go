@@ -59,14 +59,29 @@ func TestStrict(t *testing.T) {
 			}
 		})
 	}
-	t.Run("sqlite", func(t *testing.T) {
-		path := packaged(t, "sqlite3", "sqlite3")
-		slot(t)
-		out, err := exec.Command(skerryCommand(t), append(append([]string{"run"}, strict...), path, "/tmp/x.db", "create table t(a); insert into t values(6),(7); select a*7 from t")...).CombinedOutput()
-		if err != nil || string(out) != "42\n49\n" {
-			t.Errorf("%v: %s", err, out)
-		}
-	})
+	// The scripts of Perl and Ruby that the other tests run start processes.
+	for _, c := range []struct {
+		program, pkg string
+		args         []string
+		out          string
+	}{
+		{"sqlite3", "sqlite3", []string{"/tmp/x.db", "create table t(a); insert into t values(6),(7); select a*7 from t"}, "42\n49\n"},
+		{"perl", "perl", []string{"-e", `use Socket; use POSIX; use Digest::SHA "sha1_hex"; use Encode; socketpair(A, B, AF_UNIX, SOCK_STREAM, 0); syswrite A, "x"; sysread B, $x, 1; print $x, floor(6.7), substr(sha1_hex("a"), 0, 4), "\n"`}, "x686f7\n"},
+		{"ruby", "ruby", []string{"-e", `require "socket"; require "json"; require "digest"; s = TCPServer.new("127.0.0.1", 0); t = Thread.new { s.accept.puts JSON.dump([6 * 7]) }; puts TCPSocket.new("127.0.0.1", s.addr[1]).gets, Digest::SHA1.hexdigest("a")[0, 4]`}, "[42]\n86f7\n"},
+		{"php", "php-cli", []string{"-d", "opcache.enable_cli=1", "-d", "opcache.jit=tracing", "-d", "opcache.jit_buffer_size=8M", "-r",
+			`function f($n) { $s = 0; for ($i = 0; $i < $n; $i++) { $s += $i % 7; } return $s; } for ($k = 0; $k < 50; $k++) $x = f(20000); $j = opcache_get_status()["jit"]; var_dump($x, $j["on"], $j["buffer_size"] - $j["buffer_free"] > 1000);`}, "int(59997)\nbool(true)\nbool(true)\n"},
+	} {
+		t.Run(c.program, func(t *testing.T) {
+			path := packaged(t, c.program, c.pkg)
+			slot(t)
+			var out, errs bytes.Buffer
+			cmd := exec.Command(skerryCommand(t), append(append(append([]string{"run", "-m", "256M"}, strict...), path), c.args...)...)
+			cmd.Stdout, cmd.Stderr = &out, &errs
+			if err := cmd.Run(); err != nil || out.String() != c.out || strings.Contains(errs.String(), "denied") {
+				t.Errorf("%v: %q, %s", err, out.String(), errs.String())
+			}
+		})
+	}
 }
 
 // TestVerdicts: what each rule does at each level, and that a run of an image can only

@@ -102,6 +102,14 @@ func TestJITKinds(t *testing.T) {
 	w.Brk(wxU + pageSize)
 	w.is("brk X", w.Mprotect(wxU, pageSize, rx), abi.EACCES)
 	w.SetLayout(Layout{MmapBase: wxT + 1<<30, TextStart: wxT, TextEnd: wxU})
+	// A fixed shared mapping goes elsewhere, unless something is there already or it could
+	// not run anywhere.
+	must(t, "munmap", w.Munmap(wxT, wxN))
+	w.is("shared in the text window", w.mmap(wxT, 2, rw, anonShared, nil), abi.ENOMEM)
+	w.is("private there", w.mmap(wxT, 2, rw, anonPrivate, nil), abi.OK)
+	w.is("shared over it", w.mmap(wxT, 2, rw, anonShared, nil), abi.OK)
+	w.is("then X", w.Mprotect(wxT, wxN, rx), abi.EACCES)
+	must(t, "munmap", w.Munmap(wxT, wxN))
 	w.is("in the text window", w.mmap(wxT, 2, rwx, anonPrivate, nil), abi.EACCES)
 	w.is("RW there", w.mmap(wxT, 2, rw, anonPrivate, nil), abi.OK)
 	w.is("then X", w.Mprotect(wxT, wxN, rx), abi.EACCES)

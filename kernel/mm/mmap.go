@@ -278,6 +278,11 @@ func (s *Space) mapLocked(r *Request, m *mapping) (uintptr, abi.Errno) {
 		return 0, abi.ENOMEM
 	}
 	if s.inText(addr, m.len) && r.File == nil {
+		if m.fixed && m.flags&vmShared != 0 && s.budget() > 0 && s.vacant(addr, m.len) {
+			// PHP's compiler, which wants to be near to its own code. It takes another
+			// place if it does not get this one, where its code could not run.
+			return 0, abi.ENOMEM
+		}
 		// Nothing but image code becomes executable in the text window.
 		m.flags &^= vmMayExec
 		if m.prot&protExec != 0 {
