@@ -111,9 +111,11 @@ func (p *Ports) control(frame []byte) {
 }
 
 // Exit sends everything that was written, then the exit record, and waits until
-// the device has taken it, or for the given time.
+// the device has taken it, or for the given time. A machine that ends as soon as it has
+// begun waits for the ports to be opened.
 func (p *Ports) Exit(e *bootrec.Exit, patience time.Duration) {
 	deadline := wait.Now() + int64(patience)
+	p.ctl.AwaitOpen(deadline)
 	p.log.flush(deadline)
 	p.con.Drain(deadline)
 	p.Report(bootrec.AppendExit(nil, e), deadline)

@@ -9,6 +9,7 @@ import (
 
 	"skerry/kernel/abi"
 	"skerry/kernel/hw/virtio"
+	"skerry/kernel/wait"
 )
 
 const (
@@ -117,6 +118,24 @@ func (p *Port) Open() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.open
+}
+
+// AwaitOpen waits until the host's end has opened, or has closed again, or for the deadline
+// on the clock of wait.Now. Not to be called from a port's callbacks.
+func (p *Port) AwaitOpen(deadline int64) {
+	var w wait.Waiter
+	var e waiter.Entry
+	e.Init(&w, waiter.EventOut|waiter.EventHUp)
+	p.EventRegister(&e)
+	defer p.EventUnregister(&e)
+	for {
+		p.mu.Lock()
+		done := p.open || p.hung || p.c.dev.Failed()
+		p.mu.Unlock()
+		if done || w.Sleep(deadline) != abi.OK {
+			return
+		}
+	}
 }
 
 // Readiness implements waiter.Waitable. Whoever is told that there is no room
