@@ -157,6 +157,7 @@ var tests = []test{
 	{name: "outputs", program: "outputs", toolchain: both, short: true},
 	{name: "resources", program: "resources", toolchain: both, greedy: true, short: true},
 	{name: "fetch", program: "fetch", toolchain: musl, fetch: true, machines: anyType, short: true},
+	{name: "random", program: "random", toolchain: both, args: []string{"8"}, short: true},
 	{name: "clocks", program: "clocks", toolchain: both, env: []string{"REFERENCE_TIME=now"}, short: true},
 	{name: "spin", program: "spin", args: []string{"300", "20"}, looseStderr: true, reference: nothing, timed: true, short: true},
 	{name: "go-load", program: "go/load", toolchain: golang, short: true, timeout: 5 * time.Minute},

@@ -87,7 +87,7 @@ func (b *Builder) build(ctx context.Context, toolchain, name string) (string, er
 		}
 		sources = append([]string{file}, headers...)
 		command = func(out string) *exec.Cmd {
-			return exec.CommandContext(ctx, compiler, append(append([]string{}, cFlags...), "-o", out, file)...)
+			return exec.CommandContext(ctx, compiler, append(append([]string{}, cFlags...), "-o", out, file, "-lm")...)
 		}
 	case Rust:
 		file := filepath.Join(b.src, name+".rs")
