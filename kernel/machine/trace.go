@@ -87,13 +87,9 @@ func (m *Machine) unfinished() {
 	}
 }
 
-// number is a call's number as an int, out of range for what no table has.
-func number(nr uint64) int {
-	if nr >= abi.MaxSyscall {
-		return abi.MaxSyscall
-	}
-	return int(nr)
-}
+// number is a call's number as an int, out of range for what no table has: as it is, since
+// a record that names another number than the program's tells of another attempt.
+func number(nr uint64) int { return int(nr) }
 
 func words(a *[6]uintptr) (w [6]uint64) {
 	for i, v := range a {

@@ -37,7 +37,8 @@ func TestRefusedKept(t *testing.T) {
 		{abi.SYS_MQ_OPEN, `"call":"mq_open","what":"mq_open(0x1234, O_RDWR`, abi.ENOSYS},
 		{abi.SYS_BPF, `"call":"bpf","what":"bpf(`, abi.EPERM},
 		{abi.SYS_CREATE_MODULE, `"call":"create_module","what":"create_module(0x1234`, abi.ENOSYS},
-		{1 << 40, `"call":"syscall_0x`, abi.ENOSYS},
+		{1 << 40, `"call":"syscall_0x10000000000","what":"syscall_0x10000000000(0x1234`, abi.ENOSYS},
+		{1<<63 | 39, `"call":"syscall_0x8000000000000027","what":"syscall_0x8000000000000027(0x1234`, abi.ENOSYS},
 	} {
 		m.refused(thread, c.nr, &args, c.e)
 		n, last := count()

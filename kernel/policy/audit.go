@@ -2,6 +2,7 @@ package policy
 
 import (
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -156,7 +157,11 @@ func placeOf(e *Event) *place {
 		trail.places = map[key]*place{}
 		trail.all = bucket{e.mono, allBurst}
 	}
-	k := key{e.Rule + " " + e.Call, e.PC}
+	name := e.Call
+	if strings.HasPrefix(name, "syscall_0x") {
+		name = "syscall" // else a program could make a place of each number
+	}
+	k := key{e.Rule + " " + name, e.PC}
 	p := trail.places[k]
 	if p == nil && len(trail.places) >= maxPlaces {
 		k = key{}

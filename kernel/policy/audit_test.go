@@ -232,6 +232,19 @@ func TestAuditBound(t *testing.T) {
 	}
 }
 
+// TestAuditNumbers: calls by numbers that are none are of one place, and told by number.
+func TestAuditNumbers(t *testing.T) {
+	r := audited(t, func(func(float64)) {
+		for i := range 2 * maxPlaces {
+			Note(Event{Rule: RuleCall, Call: "syscall_0x" + strconv.FormatInt(1000+int64(i), 16), PC: 1})
+		}
+		Close(0)
+	})
+	if len(r) > auditBurst+2 || counted(r) != 2*maxPlaces || r[1]["call"] != "syscall_0x3e9" {
+		t.Errorf("%d records for %d events, the second of %v", len(r), counted(r), r[1]["call"])
+	}
+}
+
 // TestAuditOff: nothing is made of an event that nobody asked for, but what it takes to
 // describe it later.
 func TestAuditOff(t *testing.T) {
