@@ -104,6 +104,15 @@ func deny(t *task.Thread, id uintptr) (uintptr, abi.Errno) {
 	return 0, abi.EPERM
 }
 
+// privileged is the answer of a call on a file; EPERM is that it takes a privilege, which is
+// told of as becoming someone who has it.
+func privileged(t *task.Thread, e abi.Errno) (uintptr, abi.Errno) {
+	if e == abi.EPERM {
+		return deny(t, 0)
+	}
+	return 0, e
+}
+
 func sysSetuid(t *task.Thread, id, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
 	if uint32(id) == ^uint32(0) {
 		return 0, abi.EINVAL

@@ -227,7 +227,11 @@ func sysMknodat(t *task.Thread, dir, path, mode, _, _, _ uintptr) (uintptr, abi.
 	if e != abi.OK {
 		return 0, e
 	}
-	return 0, t.Proc.FS.Mknod(int32(dir), p, uint32(mode))
+	e = t.Proc.FS.Mknod(int32(dir), p, uint32(mode))
+	if kind := mode & abi.S_IFMT; kind == abi.S_IFCHR || kind == abi.S_IFBLK {
+		return privileged(t, e)
+	}
+	return 0, e
 }
 
 func sysRmdir(t *task.Thread, path, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
@@ -341,7 +345,7 @@ func sysLchown(t *task.Thread, path, uid, gid, _, _, _ uintptr) (uintptr, abi.Er
 }
 
 func sysFchown(t *task.Thread, fd, uid, gid, _, _, _ uintptr) (uintptr, abi.Errno) {
-	return 0, t.Proc.FS.Fchown(int32(fd), uint32(uid), uint32(gid))
+	return privileged(t, t.Proc.FS.Fchown(int32(fd), uint32(uid), uint32(gid)))
 }
 
 func sysFchownat(t *task.Thread, dir, path, uid, gid, flags, _ uintptr) (uintptr, abi.Errno) {
@@ -349,7 +353,7 @@ func sysFchownat(t *task.Thread, dir, path, uid, gid, flags, _ uintptr) (uintptr
 	if e != abi.OK {
 		return 0, e
 	}
-	return 0, t.Proc.FS.Chown(int32(dir), p, uint32(uid), uint32(gid), uint32(flags))
+	return privileged(t, t.Proc.FS.Chown(int32(dir), p, uint32(uid), uint32(gid), uint32(flags)))
 }
 
 func sysUtime(t *task.Thread, path, times, _, _, _, _ uintptr) (uintptr, abi.Errno) {
