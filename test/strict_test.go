@@ -91,12 +91,13 @@ func TestVerdicts(t *testing.T) {
 	defer cancel()
 	path := built(ctx, t, harness.Musl, "audited")
 	glibc := built(ctx, t, harness.Glibc, "audited") // which asks for rseq first
+	kernel := built(ctx, t, harness.Glibc, "attacks/kernel")
 	slot(t)
 	skerry := skerryCommand(t)
 	dir := t.TempDir()
 	run := func(args ...string) (int, string) {
 		t.Helper()
-		out, err := exec.CommandContext(ctx, skerry, append([]string{"run", "--cpus", "2"}, args...)...).CombinedOutput()
+		out, err := exec.CommandContext(ctx, skerry, append([]string{"run", "--cpus", "2", "-e", "SKERRY_POINTS=1"}, args...)...).CombinedOutput()
 		var exit *exec.ExitError
 		if err != nil && !errors.As(err, &exit) {
 			t.Fatal(err)
@@ -137,6 +138,16 @@ func TestVerdicts(t *testing.T) {
 		{[]string{"--verdict", "identity=kill", image}, 121, "skerry: ended by policy: fork() in thread 1 at "},
 		{[]string{"--level", "default", image}, 125, "a run may only tighten that"},
 		{[]string{"--policy", policy, image}, 125, "a run may only tighten that"},
+		// Code for the kernel is of one rule, what libraries probe for of another.
+		{[]string{"--level", "strict", kernel, "init_module"}, 121, "skerry: ended by policy: init_module("},
+		{[]string{"--level", "strict", kernel, "finit_module"}, 121, "skerry: ended by policy: finit_module("},
+		{[]string{"--level", "strict", kernel, "delete_module"}, 121, "skerry: ended by policy: delete_module("},
+		{[]string{"--level", "strict", kernel, "kexec_load"}, 121, "skerry: ended by policy: kexec_load("},
+		{[]string{"--level", "strict", kernel, "a message queue"}, 0, "a message queue: refused ENOSYS\n"},
+		{[]string{"--level", "strict", kernel, "a packet socket"}, 0, "a packet socket: refused EPERM\n"},
+		{[]string{"--level", "strict", kernel, "a raw socket"}, 0, "a raw socket: refused EPERM\n"},
+		{[]string{"--level", "strict", "--verdict", "surface=kill", kernel, "a message queue"}, 121, "skerry: ended by policy: mq_open("},
+		{[]string{"--level", "strict", "--verdict", "surface=kill", kernel, "a packet socket"}, 121, "skerry: ended by policy: socket(AF_PACKET"},
 	} {
 		if status, out := run(c.args...); status != c.status || !strings.Contains(out, c.says) || c.status == 121 && strings.Contains(out, "not refused") {
 			t.Errorf("%q: status %d, want %d with %q: %s", c.args, status, c.status, c.says, out)

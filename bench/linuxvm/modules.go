@@ -86,6 +86,15 @@ func index(k *Kernel) (map[string]string, error) {
 	})
 }
 
+// Module is the file of a module that is not built in.
+func (k *Kernel) Module(name string) (string, error) {
+	files, err := index(k)
+	if err == nil && files[name] == "" {
+		err = fmt.Errorf("kernel %s: has no module %s", k.Version, name)
+	}
+	return files[name], err
+}
+
 // depends reads the names of the modules that a module needs: the string
 // "depends=a,b" of its section .modinfo.
 func depends(path string) ([]string, error) {

@@ -101,4 +101,18 @@ attempt 'a program in memory', aside(sub {
 	return 0;
 });
 attempt 'another user', aside(sub { POSIX::setuid(1000) });
+attempt 'another group', aside(sub { POSIX::setgid(1000) });
+attempt 'a script', sub {
+	open my $f, '>', "$ARGV[0]/script" or return 0;
+	print {$f} "#!/bin/sh\nexit 0\n";
+	close $f;
+	chmod 0755, "$ARGV[0]/script";
+	return system("$ARGV[0]/script") == 0;
+};
+attempt 'a terminal', sub { open my $f, '+<', '/dev/ptmx' };
+attempt 'chroot', aside(sub { chroot $ARGV[0] });
+attempt 'the upper half', sub { syscall(1 << 32 | 39) == $$ };
+attempt 'a packet socket', sub { socket my $s, 17, 3, 0 };
+attempt 'a map of bpf', sub { my $attr = pack 'L4 x48', 2, 4, 8, 1; syscall(321, 0, $attr, 64) >= 0 };
+attempt "the kernel's log", sub { my $b = ' ' x 4096; syscall(103, 3, $b, 4096) > 0 };
 attempt 'exec', sub { exec '/bin/echo', 'exec: done'; return 0 };

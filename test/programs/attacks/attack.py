@@ -1,6 +1,6 @@
 # What an attacker who has a Python program would do next. Each attempt ends in a line:
 # "NAME: done", or "NAME: refused WHY". The argument is a folder for files.
-import ctypes, errno, mmap, os, shutil, subprocess, sys
+import ctypes, errno, mmap, os, shutil, socket, subprocess, sys
 
 TMP = sys.argv[1]
 libc = ctypes.CDLL(None, use_errno=True)
@@ -151,6 +151,70 @@ def someone():
     os.setresuid(1000, 1000, 1000)
 
 
+def set_ids():
+    """The bits are not stored, and nobody is told."""
+    path = TMP + "/set-id"
+    open(path, "w").close()
+    os.chmod(path, 0o6755)
+    if os.stat(path).st_mode & 0o6000 == 0:
+        raise OSError("without them")
+
+
+def script():
+    path = TMP + "/script"
+    with open(path, "w") as f:
+        f.write("#!/bin/sh\nexit 0\n")
+    os.chmod(path, 0o755)
+    subprocess.run([path], check=True)
+
+
+def mounted():
+    # In namespaces of its own, where those are to be had.
+    apart = libc.unshare(0x20000) == 0 and libc.mount(None, b"/", None, 0x44000, None) == 0
+    if os.path.exists("/bin/sh"):
+        check(apart)
+    check(libc.mount(b"none", TMP.encode(), b"tmpfs", 0, None) == 0)
+
+
+def code():
+    """The last page of the program's code, which nothing here runs."""
+    with open("/proc/self/maps") as f:
+        return int(next(l for l in f if "/python3" in l and " r-xp " in l).split()[0].split("-")[1], 16) - 4096
+
+
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+libc.syscall.restype = ctypes.c_long
+
+
+def over():
+    at = code()
+    p = libc.mmap(at, 4096, mmap.PROT_READ | mmap.PROT_WRITE, 0x10 | mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+    check(p == at)
+
+
+def system_call(*args):
+    """Each is 64 bits."""
+    r = libc.syscall(*[a if isinstance(a, ctypes.Array) else ctypes.c_long(a) for a in args])
+    check(r >= 0)
+    return r
+
+
+def bpf():
+    """A map: command 0, of type 2."""
+    system_call(321, 0, ctypes.create_string_buffer(b"".join(n.to_bytes(4, "little") for n in (2, 4, 8, 1)), 64), 64)
+
+
+def perf():
+    """A counter of the kernel's clock."""
+    system_call(298, ctypes.create_string_buffer((1 | 128 << 32).to_bytes(16, "little"), 128), 0, -1, -1, 0)
+
+
+def addresses():
+    with open("/proc/kallsyms") as f:
+        check(int(f.readline().split()[0], 16) != 0)
+
+
 def shell():
     if not os.path.exists("/bin/sh"):
         raise OSError(errno.ENOENT, "")
@@ -173,4 +237,23 @@ attempt("memory by process_vm_writev", vectors)
 attempt("ptrace", aside(traced))
 attempt("a program in memory", aside(executed_memfd))
 attempt("another user", aside(someone))
+attempt("set-ID bits", set_ids)
+attempt("another group", aside(lambda: os.setgid(1000)))
+attempt("a script", script)
+attempt("a terminal", os.openpty)
+attempt("chroot", aside(lambda: os.chroot(TMP)))
+attempt("mount", aside(mounted))
+attempt("a user namespace", aside(lambda: check(libc.unshare(0x10000000) == 0)))
+attempt("code unmapped", aside(lambda: check(libc.munmap(code(), 4096) == 0)))
+attempt("code withdrawn", aside(lambda: check(libc.mprotect(code(), 4096, 0) == 0)))
+attempt("code mapped over", aside(over))
+attempt("the upper half", lambda: system_call(1 << 32 | 39))
+attempt("PER_LINUX32", aside(lambda: check(libc.personality(8) >= 0)))
+attempt("a packet socket", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close())
+attempt("io_uring", lambda: os.close(system_call(425, 8, ctypes.create_string_buffer(120))))
+attempt("userfaultfd", lambda: os.close(system_call(323, os.O_CLOEXEC)))
+attempt("a map of bpf", bpf)
+attempt("perf events", perf)
+attempt("the kernel's addresses", addresses)
+attempt("the kernel's log", lambda: system_call(103, 3, ctypes.create_string_buffer(4096), 4096))
 attempt("exec", lambda: os.execv("/bin/echo", ["echo", "exec: done"]))

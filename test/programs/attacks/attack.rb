@@ -2,6 +2,7 @@
 # "NAME: done", or "NAME: refused WHY". The argument is a folder for files.
 require 'fiddle'
 require 'fileutils'
+require 'socket'
 $stdout.sync = true
 
 def attempt(name)
@@ -65,13 +66,29 @@ attempt('code by /proc/self/mem') do
     f.pwrite(b, at) == 8
   end
 end
-attempt('another user') do
+# aside is in a process of its own; where there is none to be had, here.
+def aside
   pid = begin
-    fork { Process::Sys.setuid(1000); exit! 0 }
+    fork do
+      yield
+      exit! 0
+    rescue SystemCallError
+      exit! 1
+    end
   rescue SystemCallError
-    Process::Sys.setuid(1000)
+    return yield
   end
   Process.wait(pid)
   $?.success?
 end
+
+attempt('another user') { aside { Process::Sys.setuid(1000) } }
+attempt('another group') { aside { Process::Sys.setgid(1000) } }
+attempt('a script') do
+  File.write(ARGV[0] + '/script', "#!/bin/sh\nexit 0\n", perm: 0o755)
+  system(ARGV[0] + '/script', exception: true)
+end
+attempt('a terminal') { File.open('/dev/ptmx', 'r+') }
+attempt('chroot') { aside { Dir.chroot(ARGV[0]) } }
+attempt('a packet socket') { Socket.new(:PACKET, :RAW, 0) }
 attempt('exec') { exec('/bin/echo', 'exec: done') }
