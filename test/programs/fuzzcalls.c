@@ -7,6 +7,9 @@
 //
 //   fuzzcalls FAMILY SEED COUNT
 //
+// With FUZZ_HOLD in the environment it waits for SIGUSR1 before the first call, and at its
+// end for nothing, so that somebody can look at the machine.
+//
 // FAMILY is one of the names in families[] below, or "all". What would only end or
 // cripple this program itself is left out: see tame(). A thread that blocks is
 // interrupted by a signal after two milliseconds.
@@ -467,6 +470,15 @@ int main(int argc, char **argv)
 	output = all + (1 << 21);
 	CHECK(mmap(output, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == output);
 	memset(output, FILL, 8192);
+	if (getenv("FUZZ_HOLD")) {
+		sigset_t go_on;
+		int s;
+		sigemptyset(&go_on), sigaddset(&go_on, SIGUSR1);
+		sigprocmask(SIG_BLOCK, &go_on, NULL);
+		puts("holding");
+		sigwait(&go_on, &s);
+		sigprocmask(SIG_UNBLOCK, &go_on, NULL);
+	}
 	catchall();
 	int own = open("/proc/self/exe", O_WRONLY | O_APPEND);
 	uint64_t before = own < 0 ? sum() : 0;
@@ -519,5 +531,7 @@ int main(int argc, char **argv)
 	if (own < 0 && sum() != before)
 		return puts("FAIL: a file of the image has changed"), 1;
 	puts("alive");
+	while (getenv("FUZZ_HOLD"))
+		pause();
 	return 0;
 }
