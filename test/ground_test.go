@@ -17,7 +17,8 @@ import (
 // TestGround boots a kernel that tests the bottom of the kernel from inside, with nothing
 // above it: kernel/ground/boottest. At its end an interrupt comes although interrupts are
 // off, which has to be reported as what it is. Other machines overflow one of the
-// kernel's own stacks, which must be reported, too.
+// kernel's own stacks, or end by a double fault or a machine check, which must be
+// reported, too.
 func TestGround(t *testing.T) {
 	kernel := filepath.Join(t.TempDir(), "boottest.elf")
 	build := exec.Command("../scripts/kernel", "./kernel/ground/boottest", kernel)
@@ -34,6 +35,28 @@ func TestGround(t *testing.T) {
 				"\nboottest: overflowing stack " + strconv.Itoa(n) + "\n",
 				"\nkernel bug: a fault in ground\nvector 000000000000000e error 0000000000000002 ",
 			})
+		})
+	}
+	// What there is no way back from, with every kind of GS base: of ring 0 the kernel's,
+	// 0, one that a program had, one of the kernel's half; and from ring 3.
+	for i, c := range []struct{ vector, gs, line string }{
+		{"08", "k", "\nkernel bug: double fault or machine check\nvector 0000000000000008 error 0000000000000000 address 0000000000600000\nrip ffffffff8"},
+		{"08", "p", "\nkernel bug: double fault or machine check\nvector 0000000000000008 error 0000000000000000 address 0000000000600000\nrip ffffffff8"},
+		{"18", "p", "\nkernel bug: double fault or machine check\nvector 0000000000000012 error 0000000000000000"},
+		{"08", "u", "\nkernel bug: double fault or machine check\nvector 0000000000000008 error 0000000000000000 address 0000000000600000\nrip 0000000000600000"},
+		{"48", "p", "\nskerry: an interrupt came while interrupts were off, which no processor does"},
+		{"08", "0", "\nkernel bug: double fault or machine check\nvector 0000000000000008 error 0000000000000000"},
+		{"08", "h", "\nkernel bug: double fault or machine check\nvector 0000000000000008 error 0000000000000000"},
+		{"18", "k", "\nkernel bug: double fault or machine check\nvector 0000000000000012 error 0000000000000000"},
+		{"18", "0", "\nkernel bug: double fault or machine check\nvector 0000000000000012 error 0000000000000000"},
+		{"18", "h", "\nkernel bug: double fault or machine check\nvector 0000000000000012 error 0000000000000000"},
+		{"48", "h", "\nskerry: an interrupt came while interrupts were off, which no processor does"},
+	} {
+		if testing.Short() && i >= 5 {
+			break
+		}
+		t.Run("dead/"+c.vector+"-"+c.gs, func(t *testing.T) {
+			bootGround(t, kernel, 2, "dead "+c.vector+" "+c.gs, []string{"boottest: vector " + strings.TrimPrefix(c.vector, "0") + " with GS " + c.gs + "\n", c.line})
 		})
 	}
 	cpus := []int{1, 2, 4}

@@ -2,7 +2,8 @@
 // ring 0 with goroutines, timers, garbage, faults and preemption on every CPU.
 // A boot test (test/ground_test.go) builds it like the kernel, boots it with 1, 2
 // and 4 CPUs and looks at its lines. The last is the report of an interrupt that
-// comes although interrupts are off, or of a stack of the kernel's that overflows.
+// comes although interrupts are off, of a stack of the kernel's that overflows, or of a
+// fault that nothing survives.
 package main
 
 import (
@@ -48,6 +49,7 @@ func main() {
 	if n, ok := stackToOverflow(); ok {
 		overflowStack(n)
 	}
+	deadEnd()
 	check("goroutines", goroutines)
 	check("timers", timers)
 	check("recover", recovers)

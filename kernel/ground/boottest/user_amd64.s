@@ -141,3 +141,25 @@ TEXT ·overflow(SB),NOSPLIT,$0-16
 push:
 	PUSHQ AX
 	JMP  push
+
+TEXT ·raise(SB),NOSPLIT,$0-16
+	CLI
+	MOVQ vector+0(FP), BX
+	MOVQ gs+8(FP), AX
+	CMPQ AX, $1
+	JEQ  kept
+	MOVQ AX, DX
+	SHRQ $32, DX
+	MOVL $0xc0000101, CX // IA32_GS_BASE
+	WRMSR
+kept:
+	CMPQ BX, $18
+	JEQ  check
+	CMPQ BX, $48
+	JEQ  masked
+	MOVQ 0x600000, AX
+check:
+	INT $18
+masked:
+	INT $48
+	RET
