@@ -31,42 +31,11 @@ import (
 func TestKernelUnchanged(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
-	program := built(ctx, t, harness.Musl, "fuzzcalls")
-	slot(t)
-	dir := t.TempDir()
-	monitor := filepath.Join(dir, "m")
 	const memory = 256
-	cmd := exec.CommandContext(ctx, skerryCommand(t), "run", "--quiet", "-m", strconv.Itoa(memory)+"M", "--cpus", "2", "-e", "FUZZ_HOLD=1", program, "all", "77", "15000")
-	cmd.Env = append(os.Environ(), "SKERRY_QEMU_ARGS=-monitor unix:"+monitor+",server,nowait")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		cancel()
-		cmd.Wait() // it is killed, or has ended with QEMU
-	}()
-	lines := bufio.NewScanner(out)
-	next := func(want string) {
-		t.Helper()
-		for lines.Scan() {
-			if lines.Text() == want {
-				return
-			}
-			if strings.HasPrefix(lines.Text(), "FAIL") {
-				t.Error(lines.Text())
-			}
-		}
-		t.Fatalf("%q did not come; stderr %q", want, tail(errs.Bytes(), 2000))
-	}
-	next("holding")
-	m, err := dialMonitor(ctx, monitor)
+	r := monitored(ctx, t, []string{"-m", strconv.Itoa(memory) + "M", "-e", "FUZZ_HOLD=1"}, "fuzzcalls", "all", "77", "15000")
+	dir := t.TempDir()
+	r.next(t, "holding")
+	m, err := dialMonitor(ctx, r.monitor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,10 +50,10 @@ func TestKernelUnchanged(t *testing.T) {
 	}
 	defer kernel.Close()
 	checkKernel(t, "before", before, kernel)
-	if err := cmd.Process.Signal(syscall.SIGUSR1); err != nil {
+	if err := r.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
 		t.Fatal(err)
 	}
-	next("alive")
+	r.next(t, "alive")
 	after, err := m.look(filepath.Join(dir, "after"), memory<<20)
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +80,55 @@ func TestKernelUnchanged(t *testing.T) {
 		t.Errorf("only %d pages were read-only by themselves", fixed)
 	}
 	t.Logf("%d pages of 4 KiB are read-only by themselves, %d of the kernel's half are mapped", fixed, len(before.pages))
+}
+
+// monitoredRun is a skerry command whose QEMU has a monitor.
+type monitoredRun struct {
+	cmd     *exec.Cmd
+	lines   *bufio.Scanner // of stdout
+	errs    bytes.Buffer
+	monitor string // a socket
+}
+
+// monitored runs a program on two CPUs; what is left of it at the test's end is killed.
+func monitored(ctx context.Context, t *testing.T, flags []string, program string, args ...string) *monitoredRun {
+	t.Helper()
+	path := built(ctx, t, harness.Musl, program)
+	slot(t)
+	r := &monitoredRun{monitor: filepath.Join(t.TempDir(), "m")}
+	ctx, cancel := context.WithCancel(ctx)
+	r.cmd = exec.CommandContext(ctx, skerryCommand(t), append(append(append([]string{"run", "--cpus", "2"}, flags...), path), args...)...)
+	r.cmd.Env = append(os.Environ(), "SKERRY_QEMU_ARGS=-monitor unix:"+r.monitor+",server,nowait")
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	r.cmd.Stderr = &r.errs
+	out, err := r.cmd.StdoutPipe()
+	if err == nil {
+		err = r.cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		r.cmd.Wait() // it may have ended before
+	})
+	r.lines = bufio.NewScanner(out)
+	return r
+}
+
+// next reads up to a line.
+func (r *monitoredRun) next(t *testing.T, want string) {
+	t.Helper()
+	for r.lines.Scan() {
+		if r.lines.Text() == want {
+			return
+		}
+		if strings.HasPrefix(r.lines.Text(), "FAIL") {
+			t.Error(r.lines.Text())
+		}
+	}
+	r.cmd.Wait()
+	t.Fatalf("%q did not come; stderr %q", want, tail(r.errs.Bytes(), 2000))
 }
 
 // snapshot is a machine at one moment.

@@ -159,9 +159,14 @@ func loadCPU(c *percpu) {
 	arch.WriteMSR(arch.MSRSysenterESP, 0)
 	arch.WriteMSR(arch.MSRSysenterEIP, 0)
 	// What the loader may have left on besides stays off: PKE, CET, PCE, TSD, PCIDE.
-	cr4 := arch.ReadCR4() & (arch.CR4PAE | arch.CR4MCE | arch.CR4OSFXSR | arch.CR4OSXMMEXCPT)
+	cr4 := arch.ReadCR4() & (arch.CR4PAE | arch.CR4OSFXSR | arch.CR4OSXMMEXCPT)
 	if havePGE != 0 {
 		cr4 |= arch.CR4PGE
+	}
+	// Without it a machine check would shut the processor down (SDM vol. 3, 2.5), and
+	// nobody would be told why the machine is gone.
+	if _, _, _, d := arch.CPUID(1, 0); d&(1<<7) != 0 {
+		cr4 |= arch.CR4MCE
 	}
 	if top, _, _, _ := arch.CPUID(0, 0); top >= 7 {
 		_, b, cx, _ := arch.CPUID(7, 0)

@@ -208,10 +208,12 @@ func (t *Thread) SigReturn() {
 		t.forceSegv(0)
 		return
 	}
+	// Flags that no frame sets stay as the handler had them, as on Linux (FIX_EFLAGS).
+	own := r.RFlags & (arch.FlagNT | arch.FlagID)
 	for i, reg := range greg(r) {
 		*reg = le.Uint64(uc[ucRegs+i*8:])
 	}
-	r.RFlags = r.RFlags&flagsMask | arch.FlagIF | arch.FlagR1
+	r.RFlags = r.RFlags&flagsMask | own | arch.FlagIF | arch.FlagR1
 	alt := StackT{SP: le.Uint64(uc[ucStack:]), Flags: int32(le.Uint32(uc[ucStack+8:])), Size: le.Uint64(uc[ucStack+16:])}
 	t.SetAltStack(&alt, true)
 	t.SetMask(SigSet(le.Uint64(uc[ucMask:])))
