@@ -130,6 +130,9 @@ var tests = []test{
 		"process_vm_writev: EPERM", "process_vm_readv: EPERM", "PTRACE_POKETEXT: EPERM", "PTRACE_SEIZE: EPERM",
 		"/proc/self/mem: ENOENT", "/proc/1/mem: ENOENT", "/proc/thread-self/mem: ENOENT", "/proc/self/task/1/mem: ENOENT",
 		"/dev/mem: ENOENT", "/dev/kmem: ENOENT", "/proc/kcore: ENOENT"}},
+	{name: "rootcache", program: "rootcache", toolchain: glibc, cpus: each, short: true, design: []string{
+		"open 0: EROFS", "open by descriptor 0: EROFS", "open 1: EROFS", "open by descriptor 1: EROFS", "open 2: EROFS", "open by descriptor 2: EROFS",
+		"open 3: EROFS", "open by descriptor 3: EROFS", "truncate: EROFS"}},
 	{name: "seal", program: "seal", toolchain: glibc, env: []string{"SKERRY_POINTS=1"}, reference: points, cpus: each, short: true, design: sealDesign},
 	{name: "nx", program: "nx", toolchain: both, cpus: each, short: true},
 	{name: "guard", program: "guard", toolchain: both, cpus: each, short: true, design: []string{
