@@ -1,6 +1,6 @@
 package bootrec
 
-// Rules is a set of rules of the model, and SealLibraries. Record.Policy has the rules of
+// Rules is a set of rules of the model, SealLibraries and AuditRequired. Record.Policy has the rules of
 // which a violation ends the machine, and is not only refused: one byte with the version, 1,
 // and a u32 with a bit for each.
 type Rules uint32
@@ -16,8 +16,15 @@ const (
 	// SealLibraries is no rule, but has the kernel seal libraries once they are relocated.
 	SealLibraries
 
-	allRules = RuleProcess | RuleIdentity | RuleMemory | RuleSurface | RuleEgress | SealLibraries
+	// AuditRequired is no rule, either: a machine whose audit record cannot be written ends.
+	AuditRequired
+
+	allRules = RuleProcess | RuleIdentity | RuleMemory | RuleSurface | RuleEgress | SealLibraries | AuditRequired
 )
+
+// AuditLost begins the reason for which a machine ends under AuditRequired, whether the
+// kernel has noticed or the launcher.
+const AuditLost = "the audit record cannot be written: "
 
 const (
 	policyVersion = 1

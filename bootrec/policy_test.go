@@ -9,7 +9,7 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("%#x: %#x, %v", kill, p, err)
 		}
 	}
-	for _, b := range [][]byte{{1}, {2, 1, 0, 0, 0}, {1, 0, 0, 0, 0}, {1, 0x40, 0, 0, 0}, {1, 1, 0, 0, 0, 0}, {1, 1, 0, 0}} {
+	for _, b := range [][]byte{{1}, {2, 1, 0, 0, 0}, {1, 0, 0, 0, 0}, {1, 0x80, 0, 0, 0}, {1, 1, 0, 0, 0, 0}, {1, 1, 0, 0}} {
 		if p, err := ParsePolicy(b); err == nil {
 			t.Errorf("%v is %#x", b, p)
 		}

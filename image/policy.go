@@ -22,6 +22,12 @@ const (
 	SealAll     = "all"     // libraries, too, once they are relocated
 )
 
+// What happens when the record of what the kernel refuses cannot be written.
+const (
+	AuditOptional = "optional" // the machine goes on
+	AuditRequired = "required" // it ends, and does not start without a record
+)
+
 // Verdicts on a violation of a rule.
 const (
 	Deny = "deny"
@@ -50,6 +56,7 @@ type Policy struct {
 	Level    string            `json:"level,omitempty"`    // "" is LevelDefault
 	Verdicts map[string]string `json:"verdicts,omitempty"` // by rule; of the others the level decides
 	Seal     string            `json:"seal,omitempty"`     // "" is SealDefault
+	Audit    string            `json:"audit,omitempty"`    // "" is AuditOptional
 }
 
 // check refuses what could not be meant. No policy is no error.
@@ -62,6 +69,9 @@ func (p *Policy) check() error {
 	}
 	if p.Seal != "" && p.Seal != SealDefault && p.Seal != SealAll {
 		return fmt.Errorf("seal %q is neither %s nor %s", p.Seal, SealDefault, SealAll)
+	}
+	if p.Audit != "" && p.Audit != AuditOptional && p.Audit != AuditRequired {
+		return fmt.Errorf("audit %q is neither %s nor %s", p.Audit, AuditOptional, AuditRequired)
 	}
 	for rule, v := range p.Verdicts {
 		if _, ok := policyRules[rule]; !ok {
@@ -89,6 +99,9 @@ func (p *Policy) Rules() (rules bootrec.Rules) {
 	if p.Seal == SealAll {
 		rules |= bootrec.SealLibraries
 	}
+	if p.Audit == AuditRequired {
+		rules |= bootrec.AuditRequired
+	}
 	return rules
 }
 
@@ -111,11 +124,14 @@ func PolicyOf(record []byte) string {
 	if kill&bootrec.SealLibraries != 0 {
 		text += "; libraries are sealed"
 	}
+	if kill&bootrec.AuditRequired != 0 {
+		text += "; end the machine if its audit record cannot be written"
+	}
 	return text
 }
 
 // VerdictsOf is a boot record's policy as settings, each of which is there: RULE=VERDICT,
-// and seal.
+// seal and audit.
 func VerdictsOf(record []byte) string {
 	kill, err := bootrec.ParsePolicy(record)
 	if err != nil {
@@ -129,10 +145,14 @@ func VerdictsOf(record []byte) string {
 		}
 		b.WriteString(name + "=" + verdict + " ")
 	}
+	seal, audit := SealDefault, AuditOptional
 	if kill&bootrec.SealLibraries != 0 {
-		return b.String() + "seal=" + SealAll
+		seal = SealAll
 	}
-	return b.String() + "seal=" + SealDefault
+	if kill&bootrec.AuditRequired != 0 {
+		audit = AuditRequired
+	}
+	return b.String() + "seal=" + seal + " audit=" + audit
 }
 
 // Tighter is what the kernel is given if run is given for a run of an image with policy p;
@@ -152,6 +172,9 @@ func (p *Policy) Tighter(run *Policy) (bootrec.Rules, error) {
 	}
 	if kill&bootrec.SealLibraries != 0 && run.Seal == SealDefault {
 		return 0, errors.New("libraries are sealed by the image's policy, and a run may only tighten that")
+	}
+	if kill&bootrec.AuditRequired != 0 && run.Audit == AuditOptional {
+		return 0, errors.New("an audit record is required by the image's policy, and a run may only tighten that")
 	}
 	return kill | run.Rules(), nil
 }
@@ -175,6 +198,9 @@ func (p *Policy) String() string {
 	list := append([]string{level}, p.VerdictList()...)
 	if p != nil && p.Seal == SealAll {
 		list = append(list, "seal=all")
+	}
+	if p != nil && p.Audit == AuditRequired {
+		list = append(list, "audit=required")
 	}
 	return strings.Join(list, ", ")
 }

@@ -18,6 +18,8 @@ func TestPolicyRules(t *testing.T) {
 		{&Policy{Verdicts: map[string]string{"process": Kill, "memory": Kill}}, bootrec.RuleProcess | bootrec.RuleMemory},
 		{&Policy{Seal: SealDefault}, 0},
 		{&Policy{Seal: SealAll}, bootrec.SealLibraries},
+		{&Policy{Audit: AuditOptional}, 0},
+		{&Policy{Audit: AuditRequired}, bootrec.AuditRequired},
 		{&Policy{Level: LevelStrict, Seal: SealAll}, bootrec.RuleProcess | bootrec.SealLibraries},
 		{&Policy{Level: LevelStrict, Verdicts: map[string]string{"egress": Kill}}, bootrec.RuleProcess | bootrec.RuleEgress},
 	} {
@@ -42,9 +44,11 @@ func TestTighter(t *testing.T) {
 					p.Verdicts["memory"] = memory
 				}
 				for _, seal := range []string{"", SealDefault, SealAll} {
-					q := *p
-					q.Seal = seal
-					all = append(all, &q)
+					for _, audit := range []string{"", AuditOptional, AuditRequired} {
+						q := *p
+						q.Seal, q.Audit = seal, audit
+						all = append(all, &q)
+					}
 				}
 			}
 		}
@@ -58,8 +62,9 @@ func TestTighter(t *testing.T) {
 				refused++
 			case got != im.Rules()|run.Rules():
 				t.Errorf("%v over %v kills for %#x", run, im, got)
-			case im.Rules()&^bootrec.SealLibraries != 0 && run != nil && run.Level == LevelDefault && len(run.Verdicts) == 0,
-				im.Rules()&bootrec.SealLibraries != 0 && run != nil && run.Seal == SealDefault:
+			case im.Rules()&^(bootrec.SealLibraries|bootrec.AuditRequired) != 0 && run != nil && run.Level == LevelDefault && len(run.Verdicts) == 0,
+				im.Rules()&bootrec.SealLibraries != 0 && run != nil && run.Seal == SealDefault,
+				im.Rules()&bootrec.AuditRequired != 0 && run != nil && run.Audit == AuditOptional:
 				t.Errorf("%v over %v", run, im)
 			}
 		}
@@ -76,7 +81,7 @@ func TestTighter(t *testing.T) {
 }
 
 func TestPolicyCheck(t *testing.T) {
-	for _, p := range []*Policy{{Level: "loose"}, {Seal: "none"}, {Verdicts: map[string]string{"none": Kill}}, {Verdicts: map[string]string{"process": "log"}}} {
+	for _, p := range []*Policy{{Level: "loose"}, {Seal: "none"}, {Audit: "no"}, {Verdicts: map[string]string{"none": Kill}}, {Verdicts: map[string]string{"process": "log"}}} {
 		if p.check() == nil {
 			t.Errorf("%v", p)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -114,5 +115,84 @@ func TestAudit(t *testing.T) {
 	}
 	if now, err := os.ReadFile(record); err != nil || !bytes.Equal(now, changed) {
 		t.Errorf("the file that was refused has changed: %v", err)
+	}
+}
+
+// TestAuditRequired: a machine whose record is required runs as any other while it can be
+// written, does not start without one, and ends when its file or pipe takes no more, or
+// nobody reads what the kernel sends.
+func TestAuditRequired(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	audited := built(ctx, t, harness.Musl, "audited")
+	unseen := built(ctx, t, harness.Musl, "unseen")
+	slot(t)
+	skerry, dir := skerryCommand(t), t.TempDir()
+	image, record := filepath.Join(dir, "required.img"), filepath.Join(dir, "record")
+	in := skerryIn(ctx, skerry, dir)
+	if _, text, status := in("build", "--audit-required", "-o", image, audited); status != 0 {
+		t.Fatal(text)
+	}
+	if _, text, status := in("run", image); status != 125 || !strings.Contains(text, "(add --audit FILE)") {
+		t.Errorf("status %d: %s", status, text)
+	}
+	if _, text, status := in("run", "--audit", record, image); status != 3 {
+		t.Errorf("status %d: %s", status, text)
+	}
+	if b, err := os.ReadFile(record); err != nil || !bytes.Contains(b, []byte(" audit=required ")) || !bytes.Contains(b, []byte(`"rule":"end"`)) {
+		t.Errorf("%v: %s", err, b)
+	}
+	if out, _, status := in("audit", "verify", record); status != 0 || !strings.Contains(out, "\nlost      0\n") {
+		t.Errorf("status %d: %s", status, out)
+	}
+	for _, c := range []struct {
+		name     string
+		required bool
+		closed   bool // who reads goes; else they are there and do not read
+		args     []string
+		status   int
+		message  string
+	}{
+		{"closed", true, true, []string{unseen, "on"}, 121, "ended by policy: the audit record cannot be written: broken pipe"},
+		{"not read", true, false, []string{unseen}, 121, "ended by policy: the audit record cannot be written: nobody reads it in time"},
+		{"not required", false, true, []string{"--timeout", "4s", unseen, "on"}, 124, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			file := filepath.Join(dir, "status")
+			args := []string{"run", "--incident", "none", "--audit", "-", "--status-file", file}
+			if c.required {
+				args = append(args, "--audit-required")
+			}
+			cmd := exec.CommandContext(ctx, skerry, append(args, c.args...)...)
+			cmd.Stderr = w
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			w.Close()
+			b := make([]byte, 64)
+			n, _ := out.Read(b)
+			if c.closed {
+				r.Close()
+			}
+			begin := time.Now()
+			rest, _ := io.ReadAll(out)
+			cmd.Wait()
+			if d := time.Since(begin); d > 20*time.Second || bytes.Contains(rest, []byte("unseen")) {
+				t.Errorf("ended after %v: %s", d, append(b[:n], rest...))
+			}
+			text, err := os.ReadFile(file)
+			if err != nil || cmd.ProcessState.ExitCode() != c.status || !bytes.Contains(text, []byte(`"message":"`+c.message)) {
+				t.Errorf("%v: status %d: %s", err, cmd.ProcessState.ExitCode(), text)
+			}
+		})
 	}
 }

@@ -79,8 +79,9 @@ type Config struct {
 	Log io.Writer
 	// Strace takes traced calls, a line each. They are asked for in the record.
 	Strace io.Writer
-	// Audit takes the events of the kernel's, a JSON object each; nil asks for none.
-	Audit func(event []byte)
+	// Audit takes the events of the kernel's, a JSON object each; nil asks for none. An
+	// error is one for which the machine is to end: its record cannot be written.
+	Audit func(event []byte) error
 	// Audited takes how many there were, at the end of a machine that could tell. It may be
 	// called before the last of them has come to Audit. The func may be nil.
 	Audited func(bootrec.Audited)

@@ -24,6 +24,7 @@ type ports struct {
 	hello    chan uint32
 	exit     chan bootrec.Exit
 	protocol chan error // a port's bytes are no frames
+	unseen   chan error // what the kernel refuses cannot be recorded
 
 	uart tail
 	// failure belongs to the control port's goroutine until the exit record, which
@@ -43,7 +44,8 @@ func carry(c *Config, p *process, begin time.Time) *ports {
 	s := &ports{
 		c: c, p: p, begin: begin,
 		hello: make(chan uint32, 1), exit: make(chan bootrec.Exit, 1), protocol: make(chan error, 2),
-		done: make(chan struct{}),
+		unseen: make(chan error, 1),
+		done:   make(chan struct{}),
 	}
 	s.wg.Go(func() { s.copyOut(p.port[bootrec.PortStdout], c.Stdout, &s.lastOut, "stdout") })
 	s.wg.Go(func() { s.copyOut(p.port[bootrec.PortStderr], c.Stderr, &s.lastErr, "stderr") })
@@ -142,7 +144,12 @@ func (s *ports) text(f bootrec.Frame) error {
 		s.kernelText(text)
 	case bootrec.KindAudit:
 		if s.c.Audit != nil {
-			s.c.Audit(f.Payload)
+			if err := s.c.Audit(f.Payload); err != nil {
+				select {
+				case s.unseen <- err:
+				default: // the first one counts
+				}
+			}
 		}
 		s.logLines(text)
 	case bootrec.KindStrace:

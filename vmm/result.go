@@ -46,6 +46,10 @@ type Result struct {
 	Incident     *Incident `json:"-"`
 	IncidentFile string    `json:"incident,omitempty"`
 
+	// AuditLost says that the machine ended since its audit record cannot be written: who
+	// would read of that may be stuck.
+	AuditLost bool `json:"-"`
+
 	// Report is the same in lines for the user, to be shown below the message.
 	Report []string `json:"-"`
 	// Detail is what to show below the message: the kernel's or QEMU's last
@@ -82,7 +86,7 @@ func exited(e bootrec.Exit) *Result {
 		}
 	case bootrec.Policy:
 		r.Status = StatusPolicy
-		say("", "ended by policy")
+		say("", policyWords)
 	case bootrec.KernelBug:
 		r.Status = StatusKernelBug
 		say("", "a bug in the kernel; please report it")
@@ -102,6 +106,27 @@ func exited(e bootrec.Exit) *Result {
 		r.Reason, r.Status = "killed", StatusKilled
 	}
 	return r
+}
+
+// policyWords begin the message of a machine that a policy ended.
+const policyWords = "ended by policy"
+
+// LoseAudit is the result for a machine whose audit record is required and cannot be
+// written; r is what there is without that. If a policy ended it for something else, this
+// is more important.
+func (r *Result) LoseAudit(err error) *Result {
+	why := printable(bootrec.AuditLost + cause(err))
+	if r != nil && r.Status == StatusPolicy && r.Reason == bootrec.Policy.String() {
+		r.AuditLost = true
+		r.Report = append(r.Report, why)
+		return r
+	}
+	return &Result{Reason: bootrec.Policy.String(), Status: StatusPolicy, AuditLost: true, Message: policyWords + ": " + why}
+}
+
+// auditLost recognizes the same in what the kernel says.
+func auditLost(e *bootrec.Exit) bool {
+	return e.Reason == bootrec.Policy && strings.HasPrefix(e.Message, policyWords+": "+bootrec.AuditLost)
 }
 
 func signalName(n int) string {

@@ -181,6 +181,7 @@ type machine struct {
 	hello     bool
 	exit      *bootrec.Exit
 	protocol  error // a port's bytes are no frames
+	unseen    error // what the kernel refuses cannot be recorded
 	timedOut  bool  // --timeout
 	killed    bool  // by the user, or since it did not stop in time
 	bootLate  bool  // no hello in time
@@ -213,6 +214,9 @@ func (m *machine) run() *Result {
 		case err := <-m.ports.protocol:
 			m.protocol = err
 			m.endWithin(exitGrace) // it may still say why, on the serial port
+		case m.unseen = <-m.ports.unseen:
+			m.ports.send(bootrec.AppendStop(nil))
+			m.endWithin(stopGrace)
 		case <-boot.C:
 			if !m.hello && m.exit == nil {
 				m.bootLate = true
@@ -300,7 +304,7 @@ func (m *machine) drain() {
 		conns = m.relay.End()
 	}
 	var limit <-chan time.Time
-	if m.killed || m.timedOut || m.bootLate {
+	if m.killed || m.timedOut || m.bootLate || m.unseen != nil || m.exit != nil && auditLost(m.exit) {
 		limit = time.After(drainGrace)
 	}
 	connLimit := time.After(connGrace)
@@ -326,6 +330,15 @@ func (m *machine) drain() {
 // result says how the machine ended. What it said of itself counts most, but for
 // a timeout, which the user asked to hear of.
 func (m *machine) result(st *os.ProcessState) *Result {
+	r := m.outcome(st)
+	if m.unseen != nil {
+		return r.LoseAudit(m.unseen)
+	}
+	return r
+}
+
+// outcome is result for a machine whose record was written.
+func (m *machine) outcome(st *os.ProcessState) *Result {
 	// These may have come together with the end.
 	select {
 	case e := <-m.ports.exit:
@@ -339,6 +352,11 @@ func (m *machine) result(st *os.ProcessState) *Result {
 		m.protocol = err
 	default:
 	}
+	select {
+	case err := <-m.ports.unseen:
+		m.unseen = err
+	default:
+	}
 	code, signal := st.ExitCode(), 0
 	if w, ok := st.Sys().(syscall.WaitStatus); ok && w.Signaled() {
 		signal = int(w.Signal())
@@ -349,6 +367,7 @@ func (m *machine) result(st *os.ProcessState) *Result {
 		return &Result{Reason: "timeout", Status: StatusTimeout, Message: fmt.Sprintf("ended: the timeout of %v is over", m.c.Timeout)}
 	case m.exit != nil:
 		r := exited(*m.exit)
+		r.AuditLost = auditLost(m.exit)
 		if m.failed(r) {
 			m.explain(r)
 		} else if f := &m.ports.failure; m.exit.Reason == bootrec.Policy {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"skerry/bootrec"
 	"skerry/image"
@@ -20,12 +21,18 @@ import (
 )
 
 // openAudit begins the machine's part of the audit record path, if that is one. done ends
-// it; without a result no machine was started.
-func (a *app) openAudit(p *prepared, path string) (done func(r *vmm.Result), err error) {
+// it, and answers what is to be told of the machine: r, or, if the policy requires a record
+// and the end of it cannot be written, that. Without a result no machine was started.
+func (a *app) openAudit(p *prepared, path string) (done func(r *vmm.Result) *vmm.Result, err error) {
+	kill, _ := bootrec.ParsePolicy(p.config.Record.Policy)
+	required := kill&bootrec.AuditRequired != 0
 	if path == "" {
-		return func(*vmm.Result) {}, nil
+		if required {
+			return nil, usage("%s: its policy requires a record of what the kernel refuses (add --audit FILE)", p.image.Manifest.Program)
+		}
+		return func(r *vmm.Result) *vmm.Result { return r }, nil
 	}
-	var w io.Writer = &prefixed{a: a, what: "audit"}
+	var w io.Writer = &auditLines{a: a}
 	var old audit.Summary
 	var file *os.File
 	fail := func(why any) error { return usage("--audit %s: %v", path, why) }
@@ -62,27 +69,55 @@ func (a *app) openAudit(p *prepared, path string) (done func(r *vmm.Result), err
 		return nil, fail(bare(err))
 	}
 	var once sync.Once
-	broken := func(err error) { // a machine may run for long: it is told when it happens
-		if err != nil {
+	broken := func(err error) error { // a machine may run for long: it is told when it happens
+		if err != nil && !required {
 			once.Do(func() { a.say(fmt.Sprintf("--audit %s: the record is not whole: %v", path, bare(err))) })
+			return nil
 		}
+		return err
 	}
-	p.config.Audit = func(b []byte) {
+	p.config.Audit = func(b []byte) error {
 		rec.Event(b)
-		broken(rec.Err())
+		return broken(rec.Err())
 	}
 	p.config.Audited = func(t bootrec.Audited) { rec.Total(t.Records, t.Events) }
-	return func(r *vmm.Result) {
+	return func(r *vmm.Result) *vmm.Result {
 		ended, status := "not started", vmm.StatusFailed
 		if r != nil {
 			ended, status = r.Reason, r.Status
 		}
-		err := rec.Close(ended, status)
-		if file != nil {
-			err = errors.Join(err, file.Close())
+		closed := make(chan error, 1)
+		go func() {
+			err := rec.Close(ended, status)
+			if file != nil {
+				err = errors.Join(err, file.Close())
+			}
+			closed <- broken(err)
+		}()
+		var limit <-chan time.Time
+		if unawaited(r) {
+			limit = time.After(stuckGrace)
 		}
-		broken(err)
+		select {
+		case err = <-closed:
+		case <-limit: // a write that does not end
+		}
+		if err != nil && r != nil && !r.AuditLost {
+			return r.LoseAudit(err)
+		}
+		return r
 	}, nil
+}
+
+// auditLines writes a record to stderr. Unlike other lines, one that cannot be written is
+// an error.
+type auditLines struct{ a *app }
+
+func (l *auditLines) Write(b []byte) (int, error) {
+	if _, err := io.WriteString(l.a.stderr, "skerry: audit: "+string(b)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 // auditPolicy is what a machine is held to, as its kernel is told: the same text for the

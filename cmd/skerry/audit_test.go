@@ -5,11 +5,15 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"skerry/bootrec"
 	"skerry/image"
@@ -92,10 +96,11 @@ func TestAuditPolicy(t *testing.T) {
 		flags  []string
 		policy string
 	}{
-		{nil, "egress=deny identity=deny memory=deny process=deny surface=deny seal=default jit=0 host-access=false"},
-		{[]string{"--level", "strict"}, "egress=deny identity=deny memory=deny process=kill surface=deny seal=default jit=0 host-access=false"},
-		{[]string{"--verdict", "surface=kill", "--seal", "all"}, "egress=deny identity=deny memory=deny process=deny surface=kill seal=all jit=0 host-access=false"},
-		{[]string{"--jit", "64K", "--host-access"}, "egress=deny identity=deny memory=deny process=deny surface=deny seal=default jit=65536 host-access=true"},
+		{nil, "egress=deny identity=deny memory=deny process=deny surface=deny seal=default audit=optional jit=0 host-access=false"},
+		{[]string{"--level", "strict"}, "egress=deny identity=deny memory=deny process=kill surface=deny seal=default audit=optional jit=0 host-access=false"},
+		{[]string{"--verdict", "surface=kill", "--seal", "all"}, "egress=deny identity=deny memory=deny process=deny surface=kill seal=all audit=optional jit=0 host-access=false"},
+		{[]string{"--audit-required"}, "egress=deny identity=deny memory=deny process=deny surface=deny seal=default audit=required jit=0 host-access=false"},
+		{[]string{"--jit", "64K", "--host-access"}, "egress=deny identity=deny memory=deny process=deny surface=deny seal=default audit=optional jit=65536 host-access=true"},
 	} {
 		for range 2 {
 			w.runK(t, append(append([]string{"run", "--audit", "record"}, c.flags...), "./app", "hello", "exit:0")...).want(t, 0, "", "")
@@ -107,7 +112,7 @@ func TestAuditPolicy(t *testing.T) {
 	}
 	for _, name := range image.PolicyRules() {
 		kill := &image.Policy{Verdicts: map[string]string{name: image.Kill}}
-		want := strings.Replace("egress=deny identity=deny memory=deny process=deny surface=deny seal=default", name+"=deny", name+"=kill", 1)
+		want := strings.Replace("egress=deny identity=deny memory=deny process=deny surface=deny seal=default audit=optional", name+"=deny", name+"=kill", 1)
 		if got := image.VerdictsOf(bootrec.EncodePolicy(kill.Rules())); got != want {
 			t.Errorf("%s: %q", name, got)
 		}
@@ -148,7 +153,10 @@ func TestAuditDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	event := func(n string) {
-		p.config.Audit([]byte(`{"n":` + n + `,"rule":"exec","wall":1,"point":"single process","action":"denied"}`))
+		err := p.config.Audit([]byte(`{"n":` + n + `,"rule":"exec","wall":1,"point":"single process","action":"denied"}`))
+		if err != nil {
+			t.Error("the machine is to end:", err)
+		}
 	}
 	event("1")
 	info, err := os.Stat(path)
@@ -178,5 +186,143 @@ func TestAuditDiskFull(t *testing.T) {
 	// What there is of it is found to be broken.
 	if o := newWorld(t).run(t, "audit", "verify", path); o.status != 1 {
 		t.Errorf("verify: %+v", o)
+	}
+}
+
+// TestAuditRequired: a policy that requires a record is refused without one before anything
+// boots, and may be tightened to that only.
+func TestAuditRequired(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "required.toml", []byte("[policy]\naudit = \"required\"\n"), 0o600)
+	w.put(t, "optional.toml", []byte("[policy]\naudit = \"optional\"\n"), 0o600)
+	w.put(t, "wrong.toml", []byte("[policy]\naudit = true\n"), 0o600)
+	w.put(t, "file.toml", []byte("[policy]\naudit = \"record\"\n"), 0o600)
+	build := func(name string, args ...string) {
+		t.Helper()
+		if o := w.runK(t, append(append([]string{"build", "-o", name}, args...), "./app", "hello", "exit:0")...); o.status != 0 {
+			t.Fatalf("%+v", o)
+		}
+	}
+	build("required.img", "--config", "required.toml")
+	build("flag.img", "--audit-required")
+	build("optional.img")
+	for _, name := range []string{"required.img", "flag.img"} {
+		if o := w.run(t, "inspect", name); !strings.Contains(o.stdout, "\npolicy       default, audit=required\n") {
+			t.Errorf("%+v", o)
+		}
+		if o := w.run(t, "inspect", "--json", name); !strings.Contains(o.stdout, `"audit": "required"`) {
+			t.Errorf("%+v", o)
+		}
+	}
+	const missing, loosened = ": its policy requires a record of what the kernel refuses (add --audit FILE)", "an audit record is required by the image's policy, and a run may only tighten that"
+	for _, c := range []struct {
+		args   string
+		status int
+		says   string
+	}{
+		{"--audit-required %s ./app hello exit:0", 125, missing},
+		{"--config required.toml %s ./app hello exit:0", 125, missing},
+		{"--policy required.toml %s ./app hello exit:0", 125, missing},
+		{"--policy required.toml %s optional.img", 125, missing},
+		{"--audit-required %s optional.img", 125, missing},
+		{"%s required.img", 125, missing},
+		{"%s flag.img", 125, missing},
+		{"--policy optional.toml %s optional.img", 0, ""},
+		{"--audit-required --policy optional.toml %s optional.img", 125, missing}, // what is said here wins
+		{"--policy optional.toml --audit record %s required.img", 125, loosened},
+		{"--audit-required=false --audit record %s required.img", 125, loosened},
+		{"--config wrong.toml %s ./app", 125, "wrong.toml: policy: audit is neither"},
+		{"--config file.toml %s ./app", 125, "where the record goes is the flag --audit"},
+		{"--policy wrong.toml %s ./app", 125, "policy: audit is neither"},
+		{"--audit-required=maybe %s ./app", 125, "--audit-required"},
+	} {
+		for _, also := range []string{"", "--audit record"} {
+			status, says := c.status, c.says
+			if also != "" && strings.Contains(c.args, "--audit record") {
+				continue
+			}
+			if also != "" && says == missing {
+				status, says = 0, ""
+			}
+			o := w.run(t, append([]string{"run"}, w.args(fmt.Sprintf(c.args, also))...)...)
+			o.want(t, status, "", says)
+		}
+	}
+	if l := startOf(t, w.path("record")); !strings.Contains(l.Policy, " audit=required ") {
+		t.Errorf("%+v", l)
+	}
+}
+
+// args splits arguments, and names the kernel for a program, which is not in an image yet.
+func (w *world) args(s string) []string {
+	list := strings.Fields(s)
+	if slices.Contains(list, "./app") {
+		return append([]string{"--kernel", w.path("kernel")}, list...)
+	}
+	return list
+}
+
+// TestAuditUnwritten: a machine whose record is required ends with 121 when it cannot be
+// written, whatever it does itself; what a policy ended it for is told before that.
+func TestAuditUnwritten(t *testing.T) {
+	w := newWorld(t)
+	event := func(n int) string { return fmt.Sprintf(`audit:{"n":%d,"rule":"call","action":"denied","wall":1}`, n) }
+	const lost = "ended by policy: the audit record cannot be written: broken pipe"
+	for _, c := range []struct {
+		name     string
+		required bool
+		script   []string
+		reason   string
+		status   int
+		says     string
+	}{
+		{"goes on", false, []string{event(1), "sleep:300", "exit:7"}, "exited", 7, ""},
+		{"obeys", true, []string{event(1), "stop"}, "policy", 121, lost},
+		{"hangs", true, []string{event(1), "hang"}, "policy", 121, lost},
+		{"ends meanwhile", true, []string{event(1), "exit:0"}, "policy", 121, lost},
+		{"has nothing to tell but its end", true, []string{"exit:0"}, "policy", 121, lost},
+		{"is ended by a policy", true, []string{event(1), "reason:4"}, "policy", 121, "because"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, stderr, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			args := []string{"run", "--kernel", w.path("kernel"), "--audit", "-", "--status-file", w.path("status"), "--incident", "none"}
+			if c.required {
+				args = append(args, "--audit-required")
+			}
+			cmd := exec.Command(w.skerry, append(append(args, "./app", "hello", "out:up\n", "sleep:300"), c.script...)...)
+			cmd.Stderr = stderr
+			stdout, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			timer := time.AfterFunc(15*time.Second, func() { cmd.Process.Kill() })
+			defer timer.Stop()
+			stdout.Read(make([]byte, 3))
+			r.Close() // nobody reads the record from now on
+			stderr.Close()
+			io.Copy(io.Discard, stdout)
+			cmd.Wait()
+			b, err := os.ReadFile(w.path("status"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got vmm.Result
+			if err := json.Unmarshal(b, &got); err != nil {
+				t.Fatal(err)
+			}
+			if status := cmd.ProcessState.ExitCode(); status != c.status || got.Status != c.status || got.Reason != c.reason || !strings.Contains(got.Message, c.says) {
+				t.Errorf("status %d, %s", status, b)
+			}
+			if d := time.Since(begin); d > 10*time.Second {
+				t.Error("after", d)
+			}
+		})
 	}
 }

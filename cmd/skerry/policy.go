@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 
 	"skerry/image"
 )
 
 // policyTable turns the table [policy] of a file of settings into the keys that the flags
-// have: level, jit, seal, and a verdict for each rule.
+// have: level, jit, seal, whether an audit record is required, and a verdict for each rule.
 func policyTable(keys map[string]any) error {
 	table, ok := keys["policy"].(map[string]any)
 	if !ok {
@@ -30,6 +31,14 @@ func policyTable(keys map[string]any) error {
 			if err := put(name, v); err != nil {
 				return err
 			}
+		case name == "audit":
+			// --audit is where the record goes.
+			if v != image.AuditRequired && v != image.AuditOptional {
+				return fmt.Errorf("policy: audit is neither %q nor %q (where the record goes is the flag --audit)", image.AuditOptional, image.AuditRequired)
+			}
+			if err := put("audit-required", v == image.AuditRequired); err != nil {
+				return err
+			}
 		case slices.Contains(image.PolicyRules(), name):
 			verdict, ok := v.(string)
 			if !ok {
@@ -37,7 +46,7 @@ func policyTable(keys map[string]any) error {
 			}
 			verdicts = append(verdicts, name+"="+verdict)
 		default:
-			return fmt.Errorf("policy: unknown key %q%s", name, didYouMean(name, append(image.PolicyRules(), "level", "jit", "seal"), "keys are level, jit, seal and the rules"))
+			return fmt.Errorf("policy: unknown key %q%s", name, didYouMean(name, append(image.PolicyRules(), "level", "jit", "seal", "audit"), "keys are level, jit, seal, audit and the rules"))
 		}
 	}
 	if len(verdicts) == 0 {
@@ -74,6 +83,11 @@ func readPolicy(file string) (*image.Policy, error) {
 			if err := w.Set(text); err != nil {
 				return nil, usage("%s: %s is neither %s nor %s", name, w.name, w.words[0], w.words[1])
 			}
+		}
+	}
+	if required, ok := keys["audit-required"].(bool); ok {
+		if err := (&auditRequired{&p}).Set(strconv.FormatBool(required)); err != nil {
+			return nil, err
 		}
 	}
 	verdicts, _ := keys["verdict"].([]any)

@@ -134,8 +134,8 @@ func (a *app) runAndTell(s *settings, program string, args []string, fit fitting
 	}()
 	// Whoever wanted the end is not to wait for a reader of stderr that is stuck.
 	var limit <-chan time.Time
-	if r.Status == vmm.StatusTimeout || r.Status == vmm.StatusKilled {
-		limit = time.After(2 * time.Second)
+	if unawaited(r) {
+		limit = time.After(stuckGrace)
 	}
 	select {
 	case <-said:
@@ -143,6 +143,15 @@ func (a *app) runAndTell(s *settings, program string, args []string, fit fitting
 	}
 	a.status = r.Status
 	return r, nil
+}
+
+// stuckGrace is how long a reader of stderr, or the file of an audit record, may take
+// when a machine was to end at once.
+const stuckGrace = 2 * time.Second
+
+// unawaited says that r's machine was to end whoever reads of it.
+func unawaited(r *vmm.Result) bool {
+	return r != nil && (r.Status == vmm.StatusTimeout || r.Status == vmm.StatusKilled || r.AuditLost)
 }
 
 // runMachine runs a machine. If its image comes out of the cache and is damaged, it is
@@ -170,7 +179,7 @@ func (a *app) runMachine(s *settings, program string, args []string, fit fitting
 			return nil, err
 		}
 		r, err := m.run(signals, fit)
-		ended(r)
+		r = ended(r)
 		writeIncident(m, s.incident, r)
 		var damaged *vmm.NotReady
 		if !first || !errors.As(err, &damaged) {

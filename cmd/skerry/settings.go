@@ -86,7 +86,9 @@ func (s *settings) imageFlags(f *pflag.FlagSet) {
 	f.Var(level, level.name, "what happens when the program tries what the model rules out: default refuses, strict ends the machine if it tries to start another program")
 	f.Var(&verdictValue{&s.policy}, "verdict", "the same for one rule: RULE=deny or RULE=kill; rules are process, identity, memory, surface and egress")
 	f.Var(seal, seal.name, "what can be neither changed nor unmapped: all seals shared libraries, too, so that dlclose does not unmap them (default the program and its loader)")
-	f.Var(&policyValue{&s.policy}, "policy", "read level, verdicts and seal from a file, which has them as [policy] of skerry.toml has; for an image, all of these may only tighten")
+	f.Var(&auditRequired{&s.policy}, "audit-required", "run only with a record of what the kernel refuses (--audit), and end the machine, with status 121, if it cannot be written")
+	f.Lookup("audit-required").NoOptDefVal = "true"
+	f.Var(&policyValue{&s.policy}, "policy", "read level, verdicts, seal and audit from a file, which has them as [policy] of skerry.toml has; for an image, all of these may only tighten")
 	f.Var(&allowValue{&s.allow}, "allow", "let a shell or an interpreter be in the image, at a PATH in the machine, as shell:PATH; nothing can start it, and the image records it")
 	f.BoolVar(&s.exact, "exact", false, "pack the program, the libraries that it is linked with and what is named, and no files that are merely known to be read")
 	f.StringVarP(&s.workdir, "workdir", "w", "", "working directory of the program, a `DIR` in the machine (default /)")

@@ -369,6 +369,25 @@ func (w *policyWord) Set(s string) error {
 	return nil
 }
 
+// auditRequired is --audit-required.
+type auditRequired struct{ policy **image.Policy }
+
+func (*auditRequired) Type() string   { return "bool" }
+func (*auditRequired) String() string { return "false" }
+
+func (v *auditRequired) Set(s string) error {
+	required, err := strconv.ParseBool(s)
+	if err != nil {
+		return usage("--audit-required %s: is neither true nor false", s)
+	}
+	p := policyOf(v.policy)
+	p.Audit = image.AuditOptional
+	if required {
+		p.Audit = image.AuditRequired
+	}
+	return nil
+}
+
 // verdictValue collects --verdict.
 type verdictValue struct{ policy **image.Policy }
 
@@ -404,6 +423,9 @@ func (p *policyValue) Set(file string) error {
 		if said := *w.field(mine); said != "" {
 			*w.field(read) = said
 		}
+	}
+	if mine.Audit != "" {
+		read.Audit = mine.Audit
 	}
 	if read.Verdicts == nil {
 		read.Verdicts = mine.Verdicts

@@ -20,6 +20,9 @@ import (
 // whoever reads the launcher's output may last.
 const patience = 60 * time.Second
 
+// unheard is patience with a launcher that does not read what it has to.
+const unheard = 2 * time.Second
+
 // handlers is what the launcher can ask for.
 func (m *Machine) handlers() ports.Handlers {
 	return ports.Handlers{
@@ -111,6 +114,10 @@ func (m *Machine) End(e *bootrec.Exit) { m.end(e, nil) }
 func (m *Machine) end(e *bootrec.Exit, report []byte) {
 	if !m.once.CompareAndSwap(false, true) {
 		select {}
+	}
+	patience := patience
+	if policy.Lost() {
+		patience = unheard
 	}
 	if records, events := policy.Close(patience); m.Record.Audit {
 		report = bootrec.AppendAudited(report, bootrec.Audited{Records: records, Events: events})

@@ -39,6 +39,9 @@ func (m *Machine) readPolicy() {
 	if err != nil {
 		ground.Fatal("the policy is not understood (" + err.Error() + ")")
 	}
+	if p&bootrec.AuditRequired != 0 && !m.Record.Audit {
+		ground.Fatal("the policy requires an audit record, and nobody takes one")
+	}
 	m.policy = p
 	policy.SetRules(ground.SealedPage(), p)
 }
@@ -246,6 +249,9 @@ func (m *Machine) hooks(p *task.Process) {
 	policy.Notice, policy.Log = m.Ports.Notice, m.Ports.Log
 	if m.Record.Audit {
 		policy.Audit = m.Ports.Audit
+	}
+	if m.policy&bootrec.AuditRequired != 0 {
+		m.Ports.OnUnread(policy.Unread)
 	}
 	policy.Clocks = func() (mono, wall int64) { return wait.Now(), time.Now().UnixNano() }
 	policy.Place = func(pc uint64) string { return place(p.MM, pc) }

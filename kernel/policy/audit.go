@@ -6,7 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"skerry/bootrec"
 	"skerry/kernel/abi"
+	"skerry/kernel/task"
 )
 
 // Audit takes an audit record, one JSON object of at most MaxRecord bytes, and reports
@@ -77,6 +79,7 @@ var trail struct {
 	full    int64  // until when there was no room, monotonic
 	pending bool   // the timer runs
 	closed  bool   // nothing is recorded any more
+	lost    bool   // there was no room for a record that is required
 	recent  [maxRecent]Event
 	seen    uint64 // events so far, the last of them in recent
 }
@@ -121,19 +124,49 @@ func Recent(f func(json string)) {
 // Note records an event. Without anybody who asked for records it allocates nothing.
 func Note(e Event) {
 	e.mono, e.wall = Clocks()
+	note(&e)
+	if !e.Killed { // else the program ends, and says why
+		required()
+	}
+}
+
+// Unread says that nobody reads records any more, under a policy that requires them.
+func Unread() {
+	trail.mu.Lock()
+	trail.lost = true
+	trail.mu.Unlock()
+	required()
+}
+
+// required ends the program if there was no room for a record and the policy requires all.
+func required() {
+	if Lost() {
+		task.The.EndByPolicy(nil, bootrec.AuditLost+"nobody reads it in time")
+	}
+}
+
+// Lost reports whether the machine ends since nobody reads its records.
+func Lost() bool {
 	trail.mu.Lock()
 	defer trail.mu.Unlock()
-	trail.recent[trail.seen%maxRecent] = e
+	return trail.lost
+}
+
+// note is Note for an event with its time.
+func note(e *Event) {
+	trail.mu.Lock()
+	defer trail.mu.Unlock()
+	trail.recent[trail.seen%maxRecent] = *e
 	trail.seen++
 	if Audit == nil || trail.closed {
 		return
 	}
 	trail.tried++
-	p := placeOf(&e)
+	p := placeOf(e)
 	p.left++
 	trail.left++
 	if p.left == 1 || !p.last.Killed {
-		p.last = e
+		p.last = *e
 	}
 	mine, all := p.fill(e.mono, auditBurst, auditRate), trail.all.fill(e.mono, allBurst, allRate)
 	switch {
@@ -180,6 +213,7 @@ func tell(p *place, matters bool) bool {
 	if !Audit(string(record(&p.last, trail.n+1, p.left-1)), matters) {
 		mono, _ := Clocks()
 		trail.full = mono + int64(auditRetry)
+		trail.lost = trail.lost || !trail.closed && Kills(bootrec.AuditRequired)
 		return false
 	}
 	trail.n++
@@ -193,6 +227,7 @@ func tell(p *place, matters bool) bool {
 // leftOut tells of what was left out for some time, as much as the bound on all records
 // allows; the rest is for another time.
 func leftOut() {
+	defer required()
 	trail.mu.Lock()
 	defer trail.mu.Unlock()
 	trail.pending = false

@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"skerry/bootrec"
 	"skerry/kernel/abi"
+	"skerry/kernel/task"
 )
 
 // audited runs f with an audit trail of its own and returns its records. at moves the
@@ -168,6 +170,62 @@ func TestAuditBlocked(t *testing.T) {
 	})
 	if len(r) != 0 || records != 0 || events != 10 {
 		t.Errorf("%d records, %d events", records, events)
+	}
+}
+
+// TestAuditRequired: a record for which there is no room ends the program if the policy
+// requires all of them, and says so, unless the program ends for something else.
+func TestAuditRequired(t *testing.T) {
+	defer func() { rules, task.The, trail.lost = make([]byte, 8), nil, false }()
+	for _, c := range []struct {
+		name     string
+		required bool
+		room     int
+		do       func()
+		ends     bool
+	}{
+		{"no room", true, 0, func() {}, true},
+		{"no room, not required", false, 0, func() {}, false},
+		{"room for one", true, 1, func() {}, false},
+		{"room for one of two", true, 1, func() { Note(Event{Rule: RuleCall, Call: "fork", PC: 2}) }, true},
+		{"left out by the bound", true, 1 << 10, func() {
+			for range 10 * allBurst {
+				Note(Event{Rule: RuleCall, Call: "fork", PC: 1})
+			}
+		}, false},
+		{"what was left out has no room later", true, auditBurst, func() {
+			for range 2 * auditBurst {
+				Note(Event{Rule: RuleCall, Call: "fork", PC: 1})
+			}
+			Clocks = func() (int64, int64) { return 100e9, 0 }
+			leftOut()
+		}, true},
+		{"the reader is gone", true, 9, Unread, true},
+		{"the machine ends", true, 1, func() {
+			Note(Event{Rule: RuleCall, Call: "fork", PC: 1, Killed: true})
+		}, false},
+		{"what is left at the end", true, 1, func() {
+			trail.places[key{}] = &place{left: 1}
+			Close(0)
+			required()
+		}, false},
+	} {
+		SetRules(make([]byte, 8), map[bool]bootrec.Rules{true: bootrec.AuditRequired, false: bootrec.SealLibraries}[c.required])
+		task.The, trail.lost = task.NewProcess(), false
+		ended := make(chan task.Status, 1)
+		task.The.OnExit = func(s task.Status) { ended <- s }
+		auditedBy(t, func(bool) bool { c.room--; return c.room >= 0 }, func(func(float64)) {
+			Note(Event{Rule: RuleCall, Call: "fork", PC: 1})
+			c.do()
+		})
+		if task.The.Dying() != c.ends {
+			t.Errorf("%s: ends: %v", c.name, !c.ends)
+		}
+		if c.ends {
+			if s := <-ended; !strings.HasPrefix(s.Policy, bootrec.AuditLost) {
+				t.Errorf("%s: %q", c.name, s.Policy)
+			}
+		}
 	}
 }
 

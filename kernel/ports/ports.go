@@ -157,6 +157,17 @@ func (p *Ports) Audit(json string, matters bool) bool {
 	return p.log.add(bootrec.KindAudit, json, room, giveBack)
 }
 
+// OnUnread has f called when nobody is left to read the log port. Once.
+func (p *Ports) OnUnread(f func()) {
+	p.log.mu.Lock()
+	p.log.unread = f
+	gone := p.log.gone
+	p.log.mu.Unlock()
+	if gone {
+		f()
+	}
+}
+
 // Strace sends a traced call, waiting for room: a trace has no gaps.
 func (p *Ports) Strace(line []byte) { p.log.add(bootrec.KindStrace, string(line), logBuffer, await) }
 
@@ -171,6 +182,7 @@ type logger struct {
 	wake    wait.Parker
 	busy    bool
 	gone    bool
+	unread  func()       // called when it is; may be nil
 	flusher *wait.Waiter // who waits until all is written
 }
 
@@ -266,7 +278,11 @@ func (l *logger) run() {
 				if l.flusher != nil {
 					l.flusher.Unpark()
 				}
+				f := l.unread
 				l.mu.Unlock()
+				if f != nil {
+					f()
+				}
 				return
 			}
 		}

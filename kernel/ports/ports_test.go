@@ -154,7 +154,9 @@ func TestClosedPipe(t *testing.T) {
 			t.Error("the machine hangs up because of standard output")
 		}
 	})
-	// The log's reader goes: lines are dropped, nobody waits.
+	// The log's reader goes: lines are dropped, nobody waits, and who needs it is told.
+	unread := make(chan bool, 2)
+	p.OnUnread(func() { unread <- true })
 	l.close(bootrec.PortLog)
 	p.Log("gone?")
 	eventually(t, "the log is gone", func() bool {
@@ -163,6 +165,9 @@ func TestClosedPipe(t *testing.T) {
 		defer p.log.mu.Unlock()
 		return p.log.gone
 	})
+	<-unread
+	p.OnUnread(func() { unread <- true })
+	<-unread // at once
 	for range 10_000 {
 		p.Strace(make([]byte, 1000))
 	}

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -94,11 +95,16 @@ type Record struct {
 	left   uint64
 	lost   uint64
 	last   uint64 // n of the last event
-	made   *uint64
-	tried  *uint64
 	ended  bool
 	err    error
+
+	// total is what the kernel counts. It has no lock: it comes while a line may wait to be
+	// written, and what comes behind it says how the machine ended.
+	total atomic.Pointer[total]
 }
+
+// total is how many records a kernel has made, and of how many events.
+type total struct{ made, tried uint64 }
 
 // New begins a machine's part behind what old says is there, with its first line.
 func New(w io.Writer, old Summary, start Line) (*Record, error) {
@@ -214,9 +220,7 @@ func (r *Record) Event(b []byte) {
 // Total takes what the kernel says at its end: how many records it has made, and how many
 // events they stand for. The last of them may come later.
 func (r *Record) Total(made, tried uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.made, r.tried = &made, &tried
+	r.total.Store(&total{made, tried})
 }
 
 // Close ends the machine's part. What the kernel has made and did not come is lost, at the
@@ -226,16 +230,20 @@ func (r *Record) Close(ended string, status int) error {
 	defer r.mu.Unlock()
 	if !r.ended {
 		r.ended = true
-		if r.made != nil && (*r.made < r.last || *r.tried < r.events+r.left) { // more came than it counts
-			r.made, r.tried = nil, nil
+		end := Line{Rule: End, Ended: ended, Status: &status}
+		switch t := r.total.Load(); {
+		case t == nil:
+		case t.made < r.last || t.tried < r.events+r.left: // more came than it counts
 			r.line(Line{Rule: Garbled}, time.Now())
+		default:
+			end.Made, end.Tried = &t.made, &t.tried
+			if n := t.made - r.last; n > 0 {
+				r.lost += n
+				r.line(Line{Rule: Lost, Lost: n}, time.Now())
+			}
 		}
-		if r.made != nil && *r.made > r.last {
-			n := *r.made - r.last
-			r.lost += n
-			r.line(Line{Rule: Lost, Lost: n}, time.Now())
-		}
-		r.line(Line{Rule: End, Events: r.events, LeftOut: r.left, Lost: r.lost, Made: r.made, Tried: r.tried, Ended: ended, Status: &status}, time.Now())
+		end.Events, end.LeftOut, end.Lost = r.events, r.left, r.lost
+		r.line(end, time.Now())
 	}
 	return r.err
 }
