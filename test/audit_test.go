@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -192,6 +194,62 @@ func TestAuditRequired(t *testing.T) {
 			text, err := os.ReadFile(file)
 			if err != nil || cmd.ProcessState.ExitCode() != c.status || !bytes.Contains(text, []byte(`"message":"`+c.message)) {
 				t.Errorf("%v: status %d: %s", err, cmd.ProcessState.ExitCode(), text)
+			}
+		})
+	}
+}
+
+// TestAuditKilled: what is left of a machine that is killed from outside is told apart from
+// a whole record: without an end if it was the launcher, without the kernel's count if QEMU.
+func TestAuditKilled(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	path := built(ctx, t, harness.Musl, "unseen")
+	slot(t)
+	skerry := skerryCommand(t)
+	for _, c := range []struct {
+		name         string
+		qemu         bool
+		status       int
+		says, saysTo string
+	}{
+		{"launcher", false, 2, ": complete up to line ", `"no_end": [`},
+		{"QEMU", true, 0, "; 1 ended without a count, so what was lost at the end is not known", `"uncounted": 1`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			record := filepath.Join(t.TempDir(), "record")
+			cmd := exec.CommandContext(ctx, skerry, "run", "--quiet", "--audit", record, path, "on")
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			out.Read(make([]byte, 8))
+			time.Sleep(300 * time.Millisecond)
+			victim := cmd.Process.Pid
+			if c.qemu {
+				lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", victim))
+				for _, l := range lists {
+					if b, _ := os.ReadFile(l); len(b) > 0 {
+						fmt.Sscan(string(b), &victim)
+					}
+				}
+				if victim == cmd.Process.Pid {
+					t.Fatal("no QEMU")
+				}
+			}
+			if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			cmd.Wait()
+			in := skerryIn(ctx, skerry, "")
+			if text, _, status := in("audit", "verify", record); status != c.status || !strings.Contains(text, c.says) {
+				t.Errorf("status %d: %s", status, text)
+			}
+			if text, _, status := in("audit", "verify", "--json", record); status != c.status || !strings.Contains(text, c.saysTo) {
+				t.Errorf("status %d: %s", status, text)
 			}
 		})
 	}

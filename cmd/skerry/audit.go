@@ -48,7 +48,12 @@ func (a *app) openAudit(p *prepared, path string) (done func(r *vmm.Result) *vmm
 		if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 			return nil, fail("is not a regular file")
 		}
-		if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		for i := 0; err != nil && i < 10; i++ { // audit verify may look who has it
+			time.Sleep(10 * time.Millisecond)
+			err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		}
+		if err != nil {
 			return nil, fail("another machine writes to it (give each a file of its own)")
 		}
 		if old, err = audit.Verify(file); err != nil {
@@ -138,17 +143,33 @@ of it was changed, removed or moved since it was written. See its own help.`,
 		},
 		DisableFlagsInUseLine: true,
 	}
-	cmd.AddCommand(&cobra.Command{
-		Use:   "verify FILE",
+	cmd.AddCommand(newAuditVerify(a))
+	return cmd
+}
+
+// Statuses of audit verify.
+const (
+	verifyBroken = 1 // a line is not what it was
+	verifyOpen   = 2 // every line is, and a machine has no end
+)
+
+func newAuditVerify(a *app) *cobra.Command {
+	asJSON := false
+	cmd := &cobra.Command{
+		Use:   "verify [--json] FILE",
 		Short: "Tell whether an audit record is whole",
 		Long: `Verify reads a record of ` + "`skerry run --audit FILE`" + ` and tells whether it is whole: no
-line of it was changed, removed or moved since it was written. It prints what the
-record counts, what the kernels counted that did not come, and the hash of its last
-line. Whoever can write the whole file can
-make it anew; to notice that, or the loss of the newest machines, keep this hash
-elsewhere.
+line of it was changed, removed or moved since it was written, and every machine has
+an end. It prints what the record counts, what the kernels counted that did not come,
+and the hash of its last line. Whoever can write the whole file can make it anew; to
+notice that, or the loss of the newest machines, keep this hash elsewhere.
 
-The status is 0 if the record is whole and 1 if it is not.`,
+A machine whose launcher was killed has no end, and neither has one whose last lines
+were cut off: the record is complete up to a line, and what came then is not known.
+One that writes to the record now has none yet.
+
+The status is 0 if the record is whole, or is whole so far and a machine writes to it;
+2 if it is whole but for a machine without an end; and 1 if it is not.`,
 		DisableFlagsInUseLine: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -162,25 +183,119 @@ The status is 0 if the record is whole and 1 if it is not.`,
 				return usage("%s: %v", args[0], bare(err))
 			}
 			defer f.Close()
-			s, err := audit.Verify(f)
-			if err != nil {
-				a.say(fmt.Sprintf("%s: %v", args[0], err))
-				return statusError(1)
+			v := verify(f)
+			if asJSON {
+				if err := writeJSON(a.stdout, v); err != nil {
+					return err
+				}
+			} else {
+				a.tellVerified(args[0], v)
 			}
-			fmt.Fprintf(a.stdout, "%s: whole\nmachines  %d", args[0], s.Machines)
-			if s.Open > 0 {
-				fmt.Fprintf(a.stdout, ", of which %d without an end (killed, or running)", s.Open)
+			if v.status != 0 {
+				return statusError(v.status)
 			}
-			fmt.Fprintf(a.stdout, "\nevents    %d, and %d like them that were left out\nlost      %d", s.Events, s.LeftOut, s.Lost)
-			if s.Untold > 0 {
-				fmt.Fprintf(a.stdout, " (%d events have no line and are in the count of none)", s.Untold)
-			}
-			if s.Uncounted > 0 {
-				fmt.Fprintf(a.stdout, "; %d ended without a count, so what was lost at the end is not known", s.Uncounted)
-			}
-			fmt.Fprintf(a.stdout, "\nlines     %d\nlast      sha256 %x\n", s.Lines, s.Last)
 			return nil
 		},
-	})
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
 	return cmd
+}
+
+// verified is what audit verify finds.
+type verified struct {
+	// Whole says that no line is changed, removed or moved, and every machine has an end but
+	// one that runs.
+	Whole   bool   `json:"whole"`
+	Error   string `json:"error,omitempty"` // what is wrong with the line behind Lines
+	Running bool   `json:"running"`         // a machine writes to it now
+	// Lines are those that are as they were written, and Last the hash of the last of them.
+	Lines uint64   `json:"lines"`
+	Last  string   `json:"last"`
+	NoEnd []uint64 `json:"no_end"` // the last line of each machine that has no end: killed, or cut off
+	counts
+
+	status int
+}
+
+type counts struct {
+	Machines  int    `json:"machines"`
+	Events    uint64 `json:"events"`
+	LeftOut   uint64 `json:"left_out"`
+	Lost      uint64 `json:"lost"`
+	Untold    uint64 `json:"untold"`    // events that have no line and are in the count of none
+	Uncounted int    `json:"uncounted"` // machines with an end, and without a count of their kernel's
+}
+
+// verify reads a record.
+func verify(f *os.File) *verified {
+	running := written(f) // and again behind it: one may start or end meanwhile
+	s, err := audit.Verify(f)
+	running = written(f) || running
+	v := &verified{Lines: s.Lines, Last: hex.EncodeToString(s.Last[:]), NoEnd: []uint64{},
+		counts: counts{s.Machines, s.Events, s.LeftOut, s.Lost, s.Untold, s.Uncounted}}
+	if err != nil {
+		v.Error, v.status = err.Error(), verifyBroken
+		return v
+	}
+	v.NoEnd = append(v.NoEnd, s.Open...)
+	if n := len(v.NoEnd); running && n > 0 && v.NoEnd[n-1] == s.Lines {
+		v.Running, v.NoEnd = true, v.NoEnd[:n-1]
+	}
+	if v.Whole = len(v.NoEnd) == 0; !v.Whole {
+		v.status = verifyOpen
+	}
+	return v
+}
+
+// written reports whether a machine's launcher holds the record.
+func written(f *os.File) bool {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if err == nil {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+	}
+	return errors.Is(err, syscall.EWOULDBLOCK)
+}
+
+// maxNoEnd is how many machines without an end are told one by one.
+const maxNoEnd = 10
+
+// tellVerified is the same for people.
+func (a *app) tellVerified(name string, v *verified) {
+	if v.Error != "" {
+		a.say(fmt.Sprintf("%s: %s", name, v.Error))
+		if v.Lines > 0 {
+			a.say(fmt.Sprintf("%s: complete up to line %d", name, v.Lines))
+		}
+		return
+	}
+	say := func(format string, args ...any) { fmt.Fprintf(a.stdout, format, args...) }
+	switch {
+	case !v.Whole:
+		for _, n := range v.NoEnd[:min(len(v.NoEnd), maxNoEnd)] {
+			cut := "lines behind it were cut off"
+			if n < v.Lines {
+				cut += " before the next one began"
+			}
+			say("%s: complete up to line %d, no end: the machine was killed, or %s\n", name, n, cut)
+		}
+	case v.Running:
+		say("%s: whole so far; a machine writes to it\n", name)
+	default:
+		say("%s: whole\n", name)
+	}
+	say("machines  %d", v.Machines)
+	if n := len(v.NoEnd); n > 0 {
+		say(", of which %d without an end (killed, or cut off)", n)
+	}
+	say("\nevents    %d, and %d like them that were left out\nlost      %d", v.Events, v.LeftOut, v.Lost)
+	if v.Untold > 0 {
+		say(" (%d events have no line and are in the count of none)", v.Untold)
+	}
+	if v.Uncounted > 0 {
+		say("; %d ended without a count, so what was lost at the end is not known", v.Uncounted)
+	}
+	if len(v.NoEnd) > 0 {
+		say("; of those without an end it is not known")
+	}
+	say("\nlines     %d\nlast      sha256 %s\n", v.Lines, v.Last)
 }

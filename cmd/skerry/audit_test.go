@@ -139,6 +139,65 @@ func TestAuditLost(t *testing.T) {
 	}
 }
 
+// TestAuditNoEnd: a machine that was killed from outside leaves a record that is complete up
+// to a line and has no end, which is told apart from one that is whole, is not what it was,
+// or belongs to a machine that runs.
+func TestAuditNoEnd(t *testing.T) {
+	w := newWorld(t)
+	event := `audit:{"n":1,"rule":"call","action":"denied","wall":1}`
+	verify := func(file string) (o outcome, v verified) {
+		t.Helper()
+		o = w.run(t, "audit", "verify", "--json", file)
+		if err := json.Unmarshal([]byte(o.stdout), &v); err != nil {
+			t.Fatalf("%v: %+v", err, o)
+		}
+		text := w.run(t, "audit", "verify", file)
+		if text.status != o.status {
+			t.Errorf("status %d, with --json %d", text.status, o.status)
+		}
+		o.stdout, o.stderr = text.stdout, text.stderr
+		return o, v
+	}
+	w.runK(t, "run", "--audit", "record", "./app", "hello", event, "exit:0").want(t, 0, "", "")
+	p := w.start(t, nil, "--audit", "record", "./app", "hello", event, "sleep:300", "out:up\n", "hang")
+	p.line(t)
+	if o, v := verify("record"); o.status != 0 || !v.Whole || !v.Running || len(v.NoEnd) != 0 || v.Machines != 2 || !strings.HasPrefix(o.stdout, "record: whole so far; a machine writes to it\n") {
+		t.Errorf("running: %+v, %+v", o, v)
+	}
+	p.Process.Kill()
+	p.Wait()
+	o, v := verify("record")
+	if o.status != 2 || v.Whole || v.Running || fmt.Sprint(v.NoEnd) != "[5]" || v.Lines != 5 || v.Events != 2 ||
+		!strings.HasPrefix(o.stdout, "record: complete up to line 5, no end: the machine was killed, or lines behind it were cut off\nmachines  2, of which 1 without an end") {
+		t.Errorf("killed: %+v, %+v", o, v)
+	}
+	// It goes on behind it, and the gap stays.
+	w.runK(t, "run", "--audit", "record", "./app", "hello", "audited:0", "exit:0").want(t, 0, "", "")
+	if o, v := verify("record"); o.status != 2 || fmt.Sprint(v.NoEnd) != "[5]" || v.Lines != 7 || !strings.Contains(o.stdout, "line 5, no end: the machine was killed, or lines behind it were cut off before the next one began\n") {
+		t.Errorf("behind it: %+v, %+v", o, v)
+	}
+	// Lines that are cut off, whole or not, and a changed one.
+	b, err := os.ReadFile(w.path("record"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(b, []byte("\n"))
+	for n, want := range map[int]int{1: 2, 2: 2, 3: 0, 4: 2, 5: 2} {
+		w.put(t, "cut", bytes.Join(lines[:n], nil), 0o600)
+		if o, v := verify("cut"); o.status != want || v.Lines != uint64(n) || v.Whole != (want == 0) {
+			t.Errorf("cut behind line %d: %+v, %+v", n, o, v)
+		}
+	}
+	w.put(t, "torn", b[:len(b)-9], 0o600)
+	if o, v := verify("torn"); o.status != 1 || v.Whole || v.Error != "line 7 is cut off" || v.Lines != 6 || o.stderr != "skerry: torn: line 7 is cut off\nskerry: torn: complete up to line 6\n" {
+		t.Errorf("torn: %+v, %+v", o, v)
+	}
+	w.put(t, "changed", bytes.Replace(b, []byte("denied"), []byte("killed"), 1), 0o600)
+	if o, v := verify("changed"); o.status != 1 || v.Whole || v.Lines != 2 || !strings.HasPrefix(v.Error, "line 3 does not belong behind") {
+		t.Errorf("changed: %+v, %+v", o, v)
+	}
+}
+
 // TestAuditDiskFull: a record that cannot be written any more, here since the file may not
 // grow, is told once, when it happens, and the machine goes on.
 func TestAuditDiskFull(t *testing.T) {

@@ -259,10 +259,13 @@ func (r *Record) Err() error {
 type Summary struct {
 	Lines    uint64
 	Machines int // that have a part in it
-	Open     int // of these, those without an end
-	Events   uint64
-	LeftOut  uint64 // that were bounded, by rule and place
-	Lost     uint64
+	// Open are those of them without an end: the number, from 1, of the last line of each.
+	// What its kernel counted at last is not known, nor, of the last one, how many lines came
+	// behind: none, if the machine was killed, or such as were cut off.
+	Open    []uint64
+	Events  uint64
+	LeftOut uint64 // that were bounded, by rule and place
+	Lost    uint64
 	// Untold is how many events the lost records stood for, themselves included, and what
 	// a kernel could not tell of before its machine ended.
 	Untold uint64
@@ -273,7 +276,7 @@ type Summary struct {
 }
 
 // Verify reads a record and tells whether it is whole: an error names the first line that
-// is not what it was.
+// is not what it was, and the summary is of those before it.
 func Verify(in io.Reader) (Summary, error) {
 	var s Summary
 	r := bufio.NewReaderSize(in, maxLine)
@@ -314,7 +317,7 @@ func Verify(in io.Reader) (Summary, error) {
 		switch {
 		case l.Rule == Start:
 			if open {
-				s.Open++
+				s.Open = append(s.Open, s.Lines)
 			}
 			s.Machines++
 			boot, open, events, left, lost = l.Boot, true, 0, 0, 0
@@ -347,7 +350,7 @@ func Verify(in io.Reader) (Summary, error) {
 		s.Last = sha256.Sum256(b)
 	}
 	if open {
-		s.Open++
+		s.Open = append(s.Open, s.Lines)
 	}
 	return s, nil
 }
