@@ -28,6 +28,11 @@ type auditLine struct {
 	At      string `json:"at"`
 	Point   int    `json:"point"`
 	LeftOut int    `json:"left_out"`
+	PC      string `json:"pc"`
+	// Obj is looked at as text.
+	Obj     json.RawMessage `json:"obj"`
+	Stack   []string        `json:"stack"`
+	StackAt []string        `json:"stack_at"`
 	Ended   string `json:"ended"`
 	Status  *int   `json:"status"`
 }
@@ -90,11 +95,13 @@ func TestAudit(t *testing.T) {
 	for what, n := range map[string]int{
 		"call fork denied EPERM": 3001, "call execve denied EPERM": 1, "identity setuid denied EPERM": 1, "jit mmap denied EACCES": 1,
 		"call io_uring_setup denied ENOSYS": 1, "call ptrace denied EPERM": 1, "origin getpid killed ": 1,
+		"call socket denied EPERM": 1, "egress  denied EACCES": 1, "call sendto denied EPERM": 2, "sealed brk denied ENOMEM": 2, "call vfork denied EPERM": 1,
 	} {
 		if count[what] != n {
 			t.Errorf("%q stands there for %d events, want %d", what, count[what], n)
 		}
 	}
+	checkAbout(t, lines)
 	if machines != 2 || len(statuses) != 2 || statuses[0] != 3 || statuses[1] != 121 {
 		t.Errorf("%d machines, statuses %v", machines, statuses)
 	}
@@ -117,6 +124,53 @@ func TestAudit(t *testing.T) {
 	}
 	if now, err := os.ReadFile(record); err != nil || !bytes.Equal(now, changed) {
 		t.Errorf("the file that was refused has changed: %v", err)
+	}
+}
+
+// checkAbout looks at what events are about, and where they come from.
+func checkAbout(t *testing.T, lines []auditLine) {
+	t.Helper()
+	for what, want := range map[string]string{
+		"call execve": `{"path":"/bin/sh\n\"\u001b[2J"}`, "identity setuid": `{"id":0}`, "call fork": "", "call io_uring_setup": "",
+		"jit mmap": `{"addr":"0x0","len":4096,"prot":"rwx"}`, "call socket": `{"family":17,"type":3,"proto":0}`,
+		"egress ": `{"addr":"10.0.2.2:22"}`, "call sendto": `{"family":16,"proto":0,"request":24}`,
+	} {
+		found := false
+		for _, l := range lines {
+			if l.Rule+" "+l.Call == what {
+				found = true
+				if string(l.Obj) != want {
+					t.Errorf("%s is about %s, want %s", what, l.Obj, want)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("no event %s", what)
+		}
+	}
+	brk := 0
+	for _, l := range lines {
+		switch l.Call {
+		case "ptrace":
+			// The caller of the function that made the call is the first one.
+			if len(l.Stack) < 2 || len(l.StackAt) != len(l.Stack) || len(l.Stack) > 8 {
+				t.Errorf("%+v", l)
+			}
+			for i, at := range l.StackAt {
+				if !strings.Contains(at, "/audited+0x") || !strings.HasPrefix(l.Stack[i], "0x4") {
+					t.Errorf("%s at %s", l.Stack[i], at)
+				}
+			}
+		case "vfork", "unshare": // no frame is where they say
+			if l.Stack != nil || l.StackAt != nil {
+				t.Errorf("%+v", l)
+			}
+		case "brk":
+			if want := [...]string{`"len":12288}`, `"len":53248}`}[brk%2]; !strings.HasSuffix(string(l.Obj), want) {
+				t.Errorf("brk is about %s", l.Obj)
+			}
+			brk++
+		}
 	}
 }
 

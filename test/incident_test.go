@@ -41,6 +41,11 @@ type incident struct {
 		Call   string `json:"call"`
 		What   string `json:"what"`
 		Wall   int64  `json:"wall"`
+		Obj    *struct {
+			Path string `json:"path"`
+			Addr string `json:"addr"`
+			Len  int    `json:"len"`
+		} `json:"obj"`
 	} `json:"events"`
 	Descriptors []struct {
 		FD    int    `json:"fd"`
@@ -114,6 +119,10 @@ func TestIncident(t *testing.T) {
 				}()
 				if i.Rule != c.rule || i.Call != c.call || i.Point != c.point || !strings.HasPrefix(i.What, c.message) || i.Thread != 1 || i.Name != "incident" {
 					t.Errorf("%q: rule %q, call %q, point %q, thread %d %q", i.What, i.Rule, i.Call, i.Point, i.Thread, i.Name)
+				}
+				// What the last event, for which it ended, was about.
+				if o := i.Events[len(i.Events)-1].Obj; o == nil || o.Path+o.Addr != map[string]string{"exec": `/bin/sh\x0a`, "memory": "0x0", "egress": "10.0.2.2:22"}[c.what] || o.Len != map[string]int{"memory": 4096}[c.what] {
+					t.Errorf("it is about %+v", o)
 				}
 				found := false
 				for _, f := range i.Stack {

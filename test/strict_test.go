@@ -132,7 +132,7 @@ func TestVerdicts(t *testing.T) {
 		{[]string{"--verdict", "memory=kill", path}, 121, "skerry: ended by policy: mmap of 4096 bytes at 0x0: "},
 		{[]string{"--verdict", "surface=kill", path}, 121, "skerry: ended by policy: io_uring_setup("},
 		{[]string{"--verdict", "surface=kill", glibc}, 121, "skerry: ended by policy: io_uring_setup("},
-		{[]string{"--verdict", "egress=kill", path}, 3, "not refused 0\n"},
+		{[]string{"--verdict", "egress=kill", path}, 121, "skerry: ended by policy: a connection to 10.0.2.2:22, which is the host's own services in thread 1 at "},
 		{[]string{"--policy", policy, path}, 121, "skerry: ended by policy: setuid(0) in thread 1 at "},
 		{[]string{image}, 121, "skerry: ended by policy: fork() in thread 1 at "},
 		{[]string{"--verdict", "identity=kill", image}, 121, "skerry: ended by policy: fork() in thread 1 at "},

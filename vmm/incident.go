@@ -99,7 +99,7 @@ type MachineCounter struct {
 
 // influenced are the fields whose content a program chooses, in part at least.
 var influenced = []string{"what (names and strings in it)", "thread_name", "registers", "stack (from the second frame on: it is read out of the program's memory)",
-	"calls, other_threads (which calls, and their arguments; not their order, errors and places)", "events (what)", "descriptors (names, local)",
+	"calls, other_threads (which calls, and their arguments; not their order, errors and places)", "events (what, obj, stack)", "descriptors (names, local)",
 	"machine (times, memory_free, program_memory, threads, descriptors, refused_calls)"}
 
 // incident is the report about a program that a policy ended.
@@ -111,7 +111,7 @@ func (m *machine) incident(r *Result, f *failure, mem *unwind.Memory, c *Crash) 
 		if err != nil {
 			continue
 		}
-		for _, s := range []*string{&e.Rule, &e.Action, &e.Call, &e.What, &e.Errno, &e.PC, &e.At} {
+		for _, s := range e.Texts() {
 			*s = printable(*s)
 		}
 		i.Events = append(i.Events, e)

@@ -81,8 +81,10 @@ func sendSignal(signo int) {
 // onExit is task's hook: the program has ended.
 func (m *Machine) onExit(s task.Status) {
 	if s.Origin {
-		policy.Note(policy.Event{Rule: policy.RuleOrigin, Point: policy.SingleProcess, Killed: true, Call: callName(s.Thread),
-			What: "a system call from memory that the program made executable", TID: s.Thread.TID, PC: s.Thread.Ctx.Regs.RIP})
+		e := &policy.Event{Rule: policy.RuleOrigin, Point: policy.SingleProcess, Killed: true, Call: callName(s.Thread),
+			What: "a system call from memory that the program made executable"}
+		e.By(s.Thread)
+		policy.Note(e)
 	}
 	var report []byte
 	if s.Origin || s.Policy != "" {

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 
@@ -57,6 +58,7 @@ func (m *Machine) Network() {
 	}
 	st := stack.New(cfg)
 	m.Net = net.New(st, socketRefused)
+	m.Net.Netlink.Refused = requestRefused
 	syscalls.Net = m.Net
 	st.Start()
 	if cfg.DHCP && cfg.Device != nil && !st.Configured(wait.Now()+int64(leaseTime)) {
@@ -100,7 +102,8 @@ var told denials
 
 // denied tells the user of a destination that the program may not reach.
 func (m *Machine) denied(to netip.AddrPort) {
-	e := policy.Event{Rule: policy.RuleEgress, What: "a connection to " + to.String(), Errno: abi.EACCES}
+	peer := to.String()
+	e := &policy.Event{Rule: policy.RuleEgress, What: "a connection to " + peer, Object: policy.Object{Members: policy.APeer, Text: peer}, Errno: abi.EACCES}
 	if policy.Violated(task.The.Current(), bootrec.RuleEgress, e, ", which is the host's own services") {
 		return
 	}
@@ -108,7 +111,7 @@ func (m *Machine) denied(to netip.AddrPort) {
 	if n >= deniedTold {
 		return
 	}
-	line := "denied a connection to " + to.String() + " (the host's own services; --host-access allows them)"
+	line := "denied a connection to " + peer + " (the host's own services; --host-access allows them)"
 	if n == deniedTold-1 {
 		line += "; further ones are not shown"
 	}
@@ -122,7 +125,16 @@ func socketRefused(domain, typ, proto int, e abi.Errno) {
 	if t == nil {
 		return
 	}
-	policy.Missing(t, policy.AttackSurface, socketCall(domain, typ, proto), e, true)
+	policy.Missing(t, policy.AttackSurface, socketCall(domain, typ, proto),
+		policy.Object{Members: policy.ASocket, N: [3]uint64{uint64(uint32(domain)), uint64(uint32(typ)), uint64(uint32(proto))}}, e, true)
+}
+
+// requestRefused tells of a request to change links, addresses or routes.
+func requestRefused(typ uint16) {
+	if t := task.The.Current(); t != nil {
+		policy.Missing(t, policy.AttackSurface, callName(t)+"(NETLINK_ROUTE request "+strconv.Itoa(int(typ))+")",
+			policy.Object{Members: policy.ARequest, N: [3]uint64{abi.AF_NETLINK, abi.NETLINK_ROUTE, uint64(typ)}}, abi.EPERM, true)
+	}
 }
 
 // socketCall is the call, whichever way it was made: socketpair, and SOCK_PACKET of the

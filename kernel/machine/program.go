@@ -254,13 +254,18 @@ func (m *Machine) hooks(p *task.Process) {
 		m.Ports.OnUnread(policy.Unread)
 	}
 	policy.Clocks = func() (mono, wall int64) { return wait.Now(), time.Now().UnixNano() }
-	policy.Place = func(pc uint64) string { return place(p.MM, pc) }
+	policy.Place = func(pc uint64) string { return place(p.MM, pc, true) }
+	policy.Offset = func(pc uint64) string { return place(p.MM, pc, false) }
+	policy.Code = func(pc uint64) bool {
+		i, ok := p.MM.Find(uintptr(pc))
+		return ok && i.Exec
+	}
 	syscalls.Install()
 	m.traceHooks()
 }
 
-// place names an address of the program's code.
-func place(s *mm.Space, pc uint64) string {
+// place names an address of the program's code, by a symbol if it may.
+func place(s *mm.Space, pc uint64, symbol bool) string {
 	hex := "0x" + strconv.FormatUint(pc, 16)
 	i, ok := s.Find(uintptr(pc))
 	if !ok {
@@ -273,7 +278,7 @@ func place(s *mm.Space, pc uint64) string {
 		return hex + " (anonymous memory)"
 	}
 	off := i.Offset + pc - uint64(i.Start)
-	if f, e := mmspace.NewFile(i.File, i.Name); e == abi.OK {
+	if f, e := mmspace.NewFile(i.File, i.Name); symbol && e == abi.OK {
 		if s := symbols.Name(f, off); s != "" {
 			return s + " (" + i.Name + ")"
 		}

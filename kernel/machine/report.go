@@ -31,7 +31,7 @@ func callName(t *task.Thread) string {
 // originMessage says which system call ended the program by where it came from.
 func originMessage(t *task.Thread) string {
 	r := &t.Ctx.Regs
-	return "ended by policy: a system call (" + callName(t) + ") at " + place(task.The.MM, r.RIP) + " in thread " + strconv.Itoa(int(t.TID)) +
+	return "ended by policy: a system call (" + callName(t) + ") at " + place(task.The.MM, r.RIP, true) + " in thread " + strconv.Itoa(int(t.TID)) +
 		", from memory that the program made executable: only code of the image may make system calls (single process)"
 }
 
@@ -60,5 +60,5 @@ func (m *Machine) signalMessage(s *task.Status) string {
 			msg += " (not mapped)"
 		}
 	}
-	return msg + " in thread " + strconv.Itoa(int(s.Thread.TID)) + " at " + place(task.The.MM, s.Thread.Ctx.Regs.RIP)
+	return msg + " in thread " + strconv.Itoa(int(s.Thread.TID)) + " at " + place(task.The.MM, s.Thread.Ctx.Regs.RIP, true)
 }

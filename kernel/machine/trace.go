@@ -113,24 +113,26 @@ func (m *Machine) refused(t *task.Thread, nr uint64, a *[6]uintptr, e abi.Errno)
 		// thread with a C library asks for rseq and goes on without: that says nothing
 		// of the program.
 		if nr != abi.SYS_RSEQ {
-			policy.Note(policy.Event{Rule: policy.RuleCall, Point: point, Errno: e, TID: t.TID, PC: t.Ctx.Regs.RIP,
-				Number: number(nr), Args: words(a)})
+			v := &policy.Event{Rule: policy.RuleCall, Point: point, Errno: e, Number: number(nr), Args: words(a)}
+			v.By(t)
+			policy.Note(v)
 		}
 		return
 	}
 	what := strace.Describe(number(nr), words(a), strace.User{})
+	about := policy.Path(number(nr), what)
 	if denied {
-		policy.Denied(t, point, policy.RuleCall, what, e)
+		policy.Denied(t, point, policy.RuleCall, what, about, e)
 	} else {
-		policy.Missing(t, point, what, e, nr != abi.SYS_RSEQ)
+		policy.Missing(t, point, what, about, e, nr != abi.SYS_RSEQ)
 	}
 }
 
 // identityDenied tells of an attempt to become someone else.
-func identityDenied(t *task.Thread, _ uint32) {
+func identityDenied(t *task.Thread, id uint32) {
 	policy.Count(uint64(t.Call()), abi.EPERM)
 	a := t.Args()
-	policy.Denied(t, policy.NoUsers, policy.RuleIdentity, strace.Describe(t.Call(), words(&a), strace.User{}), abi.EPERM)
+	policy.Denied(t, policy.NoUsers, policy.RuleIdentity, strace.Describe(t.Call(), words(&a), strace.User{}), policy.Object{Members: policy.AnID, N: [3]uint64{uint64(id)}}, abi.EPERM)
 }
 
 // described is a call of which only the numbers are known any more.

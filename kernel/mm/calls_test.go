@@ -62,9 +62,28 @@ func TestBrk(t *testing.T) {
 		t.Fatal("brk over RLIMIT_DATA")
 	}
 	m.SetLimit(LimitData, unlimited)
+	if n := m.denials.Load(); n != 0 {
+		t.Fatalf("%d denials, and nothing was sealed", n)
+	}
 	must(t, "mseal", m.Seal((start+5*pageSize)&^pageMask, pageSize, 0))
+	page := func(n uintptr) uintptr { return (start + n*pageSize + pageMask) &^ pageMask }
 	if m.Brk(start) != start+20*pageSize {
 		t.Fatal("brk over a sealed page")
+	}
+	if d := m.last.Load(); m.denials.Load() != 1 || d.Rule != RuleSealed || d.Call != "brk" || d.Addr != page(0) || d.Len != 20*pageSize || d.Errno != abi.ENOMEM {
+		t.Fatalf("told of %d: %+v", m.denials.Load(), d)
+	}
+	// One in the way, and a heap that ends above all of them.
+	m.anon(page(25), pageSize, rw)
+	must(t, "mseal", m.Seal(page(25), pageSize, 0))
+	if m.Brk(start+30*pageSize) != start+20*pageSize {
+		t.Fatal("brk over a sealed page")
+	}
+	if d := m.last.Load(); m.denials.Load() != 2 || d.Addr != page(20) || d.Len != 10*pageSize {
+		t.Fatalf("told of %d: %+v", m.denials.Load(), d)
+	}
+	if m.Brk(start+7*pageSize) != start+7*pageSize || m.Brk(start+10*pageSize) != start+10*pageSize || m.denials.Load() != 2 {
+		t.Fatal("brk beside a sealed page")
 	}
 	m.close()
 }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"skerry/bootrec"
@@ -33,12 +34,20 @@ type Event struct {
 	Errno  abi.Errno
 	TID    int32  // 0 if not known
 	PC     uint64 // 0 if not known
+	Object Object // what it is about
+	// stack are return addresses, the innermost first, 0 behind the last one.
+	stack [maxStack]uint64
 
 	// Number and Args stand for a What that is "".
 	Number int // not 0, which is read(2)
 	Args   [6]uint64
 
 	mono, wall int64 // when; Note fills it in
+}
+
+// By fills in thread t, and where it is.
+func (e *Event) By(t *task.Thread) {
+	e.TID, e.PC, e.stack = t.TID, t.Ctx.Regs.RIP, callers(&t.Ctx.Regs)
 }
 
 // Rules of events. Those of memory are mm's.
@@ -49,10 +58,14 @@ const (
 	RuleEgress   = "egress"   // a peer that it may not reach
 )
 
-// MaxRecord bounds a record, in bytes; maxText a string in it.
+// MaxRecord bounds a record, in bytes; maxText the description in it, maxAt the place and
+// maxCall the call's name. What they and maxObject leave is for the names of the callers.
 const (
 	MaxRecord = 2048
-	maxText   = 700
+	maxText   = 600
+	maxAt     = 320
+	maxCall   = 70
+	maxOffset = 120
 )
 
 // Records are bounded by rule and place, and together: so many at once, then so many in a
@@ -75,11 +88,11 @@ var trail struct {
 	tried   uint64 // events for them so far
 	places  map[key]*place
 	all     bucket
-	left    uint64 // events left out, that no record has counted yet
-	full    int64  // until when there was no room, monotonic
-	pending bool   // the timer runs
-	closed  bool   // nothing is recorded any more
-	lost    bool   // there was no room for a record that is required
+	left    uint64      // events left out, that no record has counted yet
+	full    int64       // until when there was no room, monotonic
+	pending bool        // the timer runs
+	closed  bool        // nothing is recorded any more
+	lost    atomic.Bool // there was no room for a record that is required
 	recent  [maxRecent]Event
 	seen    uint64 // events so far, the last of them in recent
 }
@@ -122,9 +135,9 @@ func Recent(f func(json string)) {
 }
 
 // Note records an event. Without anybody who asked for records it allocates nothing.
-func Note(e Event) {
+func Note(e *Event) {
 	e.mono, e.wall = Clocks()
-	note(&e)
+	note(e)
 	if !e.Killed { // else the program ends, and says why
 		required()
 	}
@@ -132,25 +145,19 @@ func Note(e Event) {
 
 // Unread says that nobody reads records any more, under a policy that requires them.
 func Unread() {
-	trail.mu.Lock()
-	trail.lost = true
-	trail.mu.Unlock()
+	trail.lost.Store(true)
 	required()
 }
 
 // required ends the program if there was no room for a record and the policy requires all.
 func required() {
-	if Lost() {
+	if trail.lost.Load() {
 		task.The.EndByPolicy(nil, bootrec.AuditLost+"nobody reads it in time")
 	}
 }
 
 // Lost reports whether the machine ends since nobody reads its records.
-func Lost() bool {
-	trail.mu.Lock()
-	defer trail.mu.Unlock()
-	return trail.lost
-}
+func Lost() bool { return trail.lost.Load() }
 
 // note is Note for an event with its time.
 func note(e *Event) {
@@ -213,7 +220,9 @@ func tell(p *place, matters bool) bool {
 	if !Audit(string(record(&p.last, trail.n+1, p.left-1)), matters) {
 		mono, _ := Clocks()
 		trail.full = mono + int64(auditRetry)
-		trail.lost = trail.lost || !trail.closed && Kills(bootrec.AuditRequired)
+		if !trail.closed && Kills(bootrec.AuditRequired) {
+			trail.lost.Store(true)
+		}
 		return false
 	}
 	trail.n++
@@ -269,77 +278,124 @@ func Close(patience time.Duration) (records, events uint64) {
 
 // record is the JSON of an event.
 func record(e *Event, n, left uint64) []byte {
+	w := &writer{b: make([]byte, 0, 512)}
+	w.number("n", n)
+	w.number("mono", uint64(max(e.mono, 0)))
+	w.number("wall", uint64(max(e.wall, 0)))
+	w.text("rule", e.Rule, maxCall)
+	w.number("point", uint64(e.Point))
 	action := "denied"
 	if e.Killed {
 		action = "killed"
 	}
-	b := make([]byte, 0, 256)
-	number := func(name string, v uint64) {
-		b = append(b, `,"`...)
-		b = append(b, name...)
-		b = append(b, `":`...)
-		b = strconv.AppendUint(b, v, 10)
-	}
-	text := func(name, v string) {
-		b = append(b, `,"`...)
-		b = append(b, name...)
-		b = append(b, `":`...)
-		b = quote(b, v)
-	}
-	b = append(b, `{"n":`...)
-	b = strconv.AppendUint(b, n, 10)
-	number("mono", uint64(max(e.mono, 0)))
-	number("wall", uint64(max(e.wall, 0)))
-	text("rule", e.Rule)
-	number("point", uint64(e.Point))
-	text("action", action)
+	w.text("action", action, maxCall)
 	name, what := e.Call, e.What
 	if what == "" && e.Number != 0 {
 		what = Describe(e.Number, e.Args)
 		name = call(what)
 	}
 	if name != "" {
-		text("call", name)
+		w.text("call", name, maxCall)
 	}
 	if what != "" {
-		text("what", what)
+		w.text("what", what, maxText)
 	}
 	if e.Errno != 0 {
-		text("errno", e.Errno.Error())
+		w.text("errno", e.Errno.Error(), maxCall)
 	}
 	if e.TID != 0 {
-		number("tid", uint64(e.TID))
+		w.number("tid", uint64(e.TID))
 	}
 	if e.PC != 0 {
-		text("pc", "0x"+strconv.FormatUint(e.PC, 16))
-		text("at", Place(e.PC))
+		w.text("pc", hex(e.PC), maxCall)
+		w.text("at", Place(e.PC), maxAt)
 	}
 	if left != 0 {
-		number("left_out", left)
+		w.number("left_out", left)
 	}
-	return append(b, '}')
+	e.Object.write(w)
+	if e.stack[0] != 0 {
+		w.list("stack", &e.stack, hex)
+		w.list("stack_at", &e.stack, Offset)
+	}
+	w.byte('}')
+	return w.b
 }
 
-// quote appends s as a JSON string of printable ASCII, cut where it would have more than
-// maxText bytes: every other byte is \u00xx, so that nothing in it can be a line, a quote
-// or a command for a terminal.
-func quote(b []byte, s string) []byte {
-	b = append(b, '"')
-	from := len(b)
-	for i := 0; i < len(s); i++ {
-		if len(b)-from > maxText-9 { // room for one escape and the dots
-			b = append(b, "..."...)
+func hex(v uint64) string { return "0x" + strconv.FormatUint(v, 16) }
+
+// writer writes a JSON object.
+type writer struct {
+	b    []byte
+	more bool // it has begun
+}
+
+func (w *writer) byte(c byte) { w.b = append(w.b, c) }
+
+func (w *writer) str(s string) { w.b = append(w.b, s...) }
+
+// name begins a member.
+func (w *writer) name(s string) {
+	c := byte('{')
+	if w.more {
+		c = ','
+	}
+	w.more = true
+	w.byte(c)
+	w.byte('"')
+	w.str(s)
+	w.str(`":`)
+}
+
+func (w *writer) number(name string, v uint64) {
+	w.name(name)
+	w.b = strconv.AppendUint(w.b, v, 10)
+}
+
+func (w *writer) text(name, v string, limit int) {
+	w.name(name)
+	w.quote(v, limit)
+}
+
+// list writes what there is of pcs, each as item has it, as far as there is room.
+func (w *writer) list(name string, pcs *[maxStack]uint64, item func(pc uint64) string) {
+	w.name(name)
+	c := byte('[')
+	for _, pc := range pcs {
+		if pc == 0 || len(w.b) > MaxRecord-maxOffset-8 {
 			break
 		}
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c < ' ' || c >= 0x7f:
-			const hex = "0123456789abcdef"
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		default:
-			b = append(b, c)
-		}
+		w.byte(c)
+		c = ','
+		w.quote(item(pc), maxOffset)
 	}
-	return append(b, '"')
+	if c == '[' {
+		w.byte(c)
+	}
+	w.byte(']')
+}
+
+// quote writes s as a JSON string of printable ASCII, cut where it would have more than
+// limit bytes: every other byte is \u00xx, so that nothing in it can be a line, a quote
+// or a command for a terminal.
+func (w *writer) quote(s string, limit int) {
+	w.byte('"')
+	from := len(w.b)
+	for i := 0; i < len(s); i++ {
+		if len(w.b)-from > limit-9 { // room for one escape and the dots
+			w.str("...")
+			break
+		}
+		c := s[i]
+		if c < ' ' || c >= 0x7f {
+			const hex = "0123456789abcdef"
+			w.str(`\u00`)
+			w.byte(hex[c>>4])
+			c = hex[c&15]
+		} else if c == '"' || c == '\\' {
+			w.byte('\\')
+		}
+		w.byte(c)
+	}
+	w.byte('"')
 }

@@ -53,8 +53,8 @@ func auditedBy(t *testing.T, room func(matters bool) bool, f func(at func(second
 
 func TestAuditRecord(t *testing.T) {
 	r := audited(t, func(func(float64)) {
-		Note(Event{Rule: RuleCall, Point: SingleProcess, Call: "execve", What: "execve(\"/bin/\x1b[2Jsh\n\", \u202e\xff)", Errno: abi.EPERM, TID: 7, PC: 0x401000})
-		Note(Event{Rule: RuleOrigin, Killed: true, What: strings.Repeat("\x00\"", 5000)})
+		Note(&Event{Rule: RuleCall, Point: SingleProcess, Call: "execve", What: "execve(\"/bin/\x1b[2Jsh\n\", \u202e\xff)", Errno: abi.EPERM, TID: 7, PC: 0x401000})
+		Note(&Event{Rule: RuleOrigin, Killed: true, What: strings.Repeat("\x00\"", 5000)})
 	})
 	if len(r) != 2 {
 		t.Fatal(r)
@@ -90,7 +90,7 @@ func TestAuditFlood(t *testing.T) {
 		for i := range times {
 			at(float64(i) / 1000)
 			for nr := range calls {
-				Note(Event{Rule: RuleCall, Call: strconv.Itoa(nr), PC: 1})
+				Note(&Event{Rule: RuleCall, Call: strconv.Itoa(nr), PC: 1})
 			}
 		}
 	})
@@ -100,11 +100,11 @@ func TestAuditFlood(t *testing.T) {
 	r = audited(t, func(at func(float64)) {
 		for range times {
 			for nr := range calls {
-				Note(Event{Rule: RuleCall, Call: strconv.Itoa(nr), PC: 1})
+				Note(&Event{Rule: RuleCall, Call: strconv.Itoa(nr), PC: 1})
 			}
 		}
 		records, events = Close(0)
-		Note(Event{Rule: RuleCall, Call: "late"})
+		Note(&Event{Rule: RuleCall, Call: "late"})
 	})
 	if records != uint64(len(r)) || events != calls*times || counted(r) != events {
 		t.Errorf("%d records, %d events; %d came, for %d", records, events, len(r), counted(r))
@@ -129,16 +129,16 @@ func TestAuditBlocked(t *testing.T) {
 	r := auditedBy(t, room, func(at func(float64)) {
 		for i := range 100 {
 			at(float64(i))
-			Note(Event{Rule: RuleCall, Call: "fork", PC: uint64(i % 10)})
+			Note(&Event{Rule: RuleCall, Call: "fork", PC: uint64(i % 10)})
 		}
 		reserved = 1
-		Note(Event{Rule: RuleOrigin, What: "kill", Killed: true, PC: 99}) // in the moment of a failure
+		Note(&Event{Rule: RuleOrigin, What: "kill", Killed: true, PC: 99}) // in the moment of a failure
 		if reserved != 0 {
 			t.Error("what ended the machine was not written")
 		}
 		at(200)
-		Note(Event{Rule: RuleOrigin, What: "kill", Killed: true, PC: 98}) // no room for this one
-		Note(Event{Rule: RuleOrigin, What: "other", PC: 98})
+		Note(&Event{Rule: RuleOrigin, What: "kill", Killed: true, PC: 98}) // no room for this one
+		Note(&Event{Rule: RuleOrigin, What: "other", PC: 98})
 		go func() { time.Sleep(5 * time.Millisecond); full = false }()
 		records, events = Close(20 * time.Second)
 	})
@@ -160,7 +160,7 @@ func TestAuditBlocked(t *testing.T) {
 	// Nobody ever reads.
 	r = auditedBy(t, func(bool) bool { return false }, func(at func(float64)) {
 		for i := range 10 {
-			Note(Event{Rule: RuleCall, Call: "fork", PC: uint64(i)})
+			Note(&Event{Rule: RuleCall, Call: "fork", PC: uint64(i)})
 		}
 		begin := time.Now()
 		records, events = Close(20 * time.Millisecond)
@@ -176,7 +176,7 @@ func TestAuditBlocked(t *testing.T) {
 // TestAuditRequired: a record for which there is no room ends the program if the policy
 // requires all of them, and says so, unless the program ends for something else.
 func TestAuditRequired(t *testing.T) {
-	defer func() { rules, task.The, trail.lost = make([]byte, 8), nil, false }()
+	defer func() { rules, task.The, _ = make([]byte, 8), nil, trail.lost.Swap(false) }()
 	for _, c := range []struct {
 		name     string
 		required bool
@@ -187,22 +187,22 @@ func TestAuditRequired(t *testing.T) {
 		{"no room", true, 0, func() {}, true},
 		{"no room, not required", false, 0, func() {}, false},
 		{"room for one", true, 1, func() {}, false},
-		{"room for one of two", true, 1, func() { Note(Event{Rule: RuleCall, Call: "fork", PC: 2}) }, true},
+		{"room for one of two", true, 1, func() { Note(&Event{Rule: RuleCall, Call: "fork", PC: 2}) }, true},
 		{"left out by the bound", true, 1 << 10, func() {
 			for range 10 * allBurst {
-				Note(Event{Rule: RuleCall, Call: "fork", PC: 1})
+				Note(&Event{Rule: RuleCall, Call: "fork", PC: 1})
 			}
 		}, false},
 		{"what was left out has no room later", true, auditBurst, func() {
 			for range 2 * auditBurst {
-				Note(Event{Rule: RuleCall, Call: "fork", PC: 1})
+				Note(&Event{Rule: RuleCall, Call: "fork", PC: 1})
 			}
 			Clocks = func() (int64, int64) { return 100e9, 0 }
 			leftOut()
 		}, true},
 		{"the reader is gone", true, 9, Unread, true},
 		{"the machine ends", true, 1, func() {
-			Note(Event{Rule: RuleCall, Call: "fork", PC: 1, Killed: true})
+			Note(&Event{Rule: RuleCall, Call: "fork", PC: 1, Killed: true})
 		}, false},
 		{"what is left at the end", true, 1, func() {
 			trail.places[key{}] = &place{left: 1}
@@ -211,11 +211,12 @@ func TestAuditRequired(t *testing.T) {
 		}, false},
 	} {
 		SetRules(make([]byte, 8), map[bool]bootrec.Rules{true: bootrec.AuditRequired, false: bootrec.SealLibraries}[c.required])
-		task.The, trail.lost = task.NewProcess(), false
+		task.The = task.NewProcess()
+		trail.lost.Store(false)
 		ended := make(chan task.Status, 1)
 		task.The.OnExit = func(s task.Status) { ended <- s }
 		auditedBy(t, func(bool) bool { c.room--; return c.room >= 0 }, func(func(float64)) {
-			Note(Event{Rule: RuleCall, Call: "fork", PC: 1})
+			Note(&Event{Rule: RuleCall, Call: "fork", PC: 1})
 			c.do()
 		})
 		if task.The.Dying() != c.ends {
@@ -234,7 +235,7 @@ func TestAuditLater(t *testing.T) {
 	full := true
 	r := auditedBy(t, func(bool) bool { return !full }, func(at func(float64)) {
 		for i := range 3 * allBurst {
-			Note(Event{Rule: RuleCall, Call: "fork", PC: uint64(i)})
+			Note(&Event{Rule: RuleCall, Call: "fork", PC: uint64(i)})
 		}
 		full = false
 		at(10)
@@ -259,9 +260,9 @@ func TestAuditBound(t *testing.T) {
 	r := audited(t, func(at func(float64)) {
 		for i := range calls {
 			at(float64(i) / 1000) // within a second
-			Note(Event{Rule: RuleCall, Call: "fork", PC: 1})
+			Note(&Event{Rule: RuleCall, Call: "fork", PC: 1})
 		}
-		Note(Event{Rule: RuleCall, Call: "fork", PC: 2})
+		Note(&Event{Rule: RuleCall, Call: "fork", PC: 2})
 		Close(0)
 	})
 	if n := len(r); n < auditBurst || n > auditBurst+auditRate+3 {
@@ -278,7 +279,7 @@ func TestAuditBound(t *testing.T) {
 	// From everywhere at once: each place once, up to a bound, and the rest together.
 	r = audited(t, func(func(float64)) {
 		for i := range 3 * maxPlaces {
-			Note(Event{Rule: RuleCall, Call: "fork", PC: uint64(i)})
+			Note(&Event{Rule: RuleCall, Call: "fork", PC: uint64(i)})
 		}
 		Close(0)
 	})
@@ -311,7 +312,7 @@ func TestAuditOff(t *testing.T) {
 	Describe = func(nr int, a [6]uint64) string {
 		return "mq_open(" + strconv.Itoa(nr) + ", " + strconv.FormatUint(a[5], 10) + ")"
 	}
-	if n := testing.AllocsPerRun(100, func() { Note(Event{Rule: RuleCall, Number: 7, Args: [6]uint64{5: 6}, PC: 1}) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { Note(&Event{Rule: RuleCall, Number: 7, Args: [6]uint64{5: 6}, PC: 1}) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 	Recent(func(s string) {
@@ -343,14 +344,14 @@ func TestRecent(t *testing.T) {
 		t.Fatal(l)
 	}
 	for now = range int64(3) {
-		Note(Event{Rule: RuleCall, What: "a", PC: uint64(now)})
+		Note(&Event{Rule: RuleCall, What: "a", PC: uint64(now)})
 	}
 	now = 1e9
 	if l := recent(); len(l) != 3 || l[2]["mono"] != 2.0 || l[2]["wall"] != 7.0 || l[0]["n"] != 1.0 {
 		t.Error(l)
 	}
 	for i := range 5 * maxRecent {
-		Note(Event{Rule: RuleCall, What: "b", PC: uint64(i)})
+		Note(&Event{Rule: RuleCall, What: "b", PC: uint64(i)})
 	}
 	l := recent()
 	if len(l) != maxRecent {

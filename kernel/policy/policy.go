@@ -6,7 +6,8 @@
 // Refusals are counted by call, for the report about a program that failed.
 //
 // A program that repeats itself is not repeated: per place and rule the first
-// few are told, the rest are counted. It imports bootrec, task, mm and abi.
+// few are told, the rest are counted. It imports bootrec, task, mm, usermem, ground and
+// abi.
 package policy
 
 import (
@@ -59,10 +60,10 @@ var Place = func(pc uint64) string { return "0x" + strconv.FormatUint(pc, 16) }
 // Violated records that thread t, nil if it is not known, violated a rule of the policy,
 // and ends the machine if the policy says so, which it reports. more is said behind what
 // was tried.
-func Violated(t *task.Thread, rule bootrec.Rules, e Event, more string) bool {
+func Violated(t *task.Thread, rule bootrec.Rules, e *Event, more string) bool {
 	e.Killed = Kills(rule)
 	if t != nil {
-		e.TID, e.PC = t.TID, t.Ctx.Regs.RIP
+		e.By(t)
 	}
 	Note(e)
 	if !e.Killed {
@@ -118,8 +119,8 @@ func (p Point) Rule() bootrec.Rules {
 }
 
 // tried is Violated for a system call.
-func tried(t *task.Thread, p Point, rule, what string, e abi.Errno) bool {
-	return Violated(t, p.Rule(), Event{Rule: rule, Point: p, Call: call(what), What: what, Errno: e}, "")
+func tried(t *task.Thread, p Point, rule, what string, o Object, e abi.Errno) bool {
+	return Violated(t, p.Rule(), &Event{Rule: rule, Point: p, Call: call(what), What: what, Object: o, Errno: e}, "")
 }
 
 // told bounds how often one place is told of for one rule.
@@ -186,10 +187,10 @@ var lines atomic.Int32
 const maxLines = 200
 
 // Denied tells of a denied action of thread t, which answered e: the call with its
-// arguments, as a trace shows it.
-func Denied(t *task.Thread, p Point, rule, what string, e abi.Errno) {
+// arguments, as a trace shows it, and what it is about.
+func Denied(t *task.Thread, p Point, rule, what string, o Object, e abi.Errno) {
 	pc := t.Ctx.Regs.RIP
-	if tried(t, p, rule, what, e) {
+	if tried(t, p, rule, what, o, e) {
 		return
 	}
 	if line := denied(pc, t.TID, p, what); line != "" {
@@ -230,8 +231,8 @@ func call(what string) string {
 
 // Missing tells the log, once per call, of one that is not there. It is a violation of
 // the rule about such calls unless every program makes it.
-func Missing(t *task.Thread, p Point, what string, e abi.Errno, violation bool) {
-	if violation && tried(t, p, RuleCall, what, e) {
+func Missing(t *task.Thread, p Point, what string, o Object, e abi.Errno, violation bool) {
+	if violation && tried(t, p, RuleCall, what, o, e) {
 		return
 	}
 	if again(what, 0) == 0 {
@@ -250,7 +251,8 @@ func Mapping(d mm.Denial) {
 	if d.Name != "" {
 		what += " of " + strconv.Quote(d.Name)
 	}
-	if Violated(task.The.Current(), bootrec.RuleMemory, Event{Rule: d.Rule.Name(), Point: SingleProcess, Call: d.Call, What: what, Errno: d.Errno}, ": "+d.Rule.String()) {
+	o := Object{Members: aMapping, Text: d.Name, N: [3]uint64{uint64(d.Addr), uint64(d.Len), uint64(d.Prot)}}
+	if Violated(task.The.Current(), bootrec.RuleMemory, &Event{Rule: d.Rule.Name(), Point: SingleProcess, Call: d.Call, What: what, Object: o, Errno: d.Errno}, ": "+d.Rule.String()) {
 		return
 	}
 	kind := "executable memory"

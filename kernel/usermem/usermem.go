@@ -232,6 +232,14 @@ func Peek32(addr uintptr) (v uint32, ok bool) {
 	return load32(addr)
 }
 
+// Peek64 is Load64 without bringing a missing page in.
+func Peek64(addr uintptr) (v uint64, ok bool) {
+	if checkWord(addr, 8) != abi.OK {
+		return 0, false
+	}
+	return load64(addr)
+}
+
 // PeekCmpxchg32 is Cmpxchg32 without bringing a missing page in.
 func PeekCmpxchg32(addr uintptr, old, new uint32) (prev uint32, ok bool) {
 	if checkWord(addr, 4) != abi.OK {

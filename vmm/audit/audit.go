@@ -50,19 +50,22 @@ type Line struct {
 	Program      string `json:"program,omitempty"`
 	By           string `json:"by,omitempty"` // who wrote the record
 
-	// Of an event; docs/OPERATIONS.md says what they are. Call, What and At hold text
-	// that the program may have chosen.
-	N       uint64 `json:"n,omitempty"`
-	Mono    int64  `json:"mono,omitempty"`
-	Point   int    `json:"point,omitempty"`
-	Action  string `json:"action,omitempty"`
-	Call    string `json:"call,omitempty"`
-	What    string `json:"what,omitempty"`
-	Errno   string `json:"errno,omitempty"`
-	TID     int    `json:"tid,omitempty"`
-	PC      string `json:"pc,omitempty"`
-	At      string `json:"at,omitempty"`
-	LeftOut uint64 `json:"left_out,omitempty"`
+	// Of an event; docs/OPERATIONS.md says what they are. Call, What, At, StackAt and Obj
+	// hold text that the program may have chosen, as the addresses of Stack.
+	N       uint64   `json:"n,omitempty"`
+	Mono    int64    `json:"mono,omitempty"`
+	Point   int      `json:"point,omitempty"`
+	Action  string   `json:"action,omitempty"`
+	Call    string   `json:"call,omitempty"`
+	What    string   `json:"what,omitempty"`
+	Errno   string   `json:"errno,omitempty"`
+	TID     int      `json:"tid,omitempty"`
+	PC      string   `json:"pc,omitempty"`
+	At      string   `json:"at,omitempty"`
+	LeftOut uint64   `json:"left_out,omitempty"`
+	Obj     *Object  `json:"obj,omitempty"`
+	Stack   []string `json:"stack,omitempty"`
+	StackAt []string `json:"stack_at,omitempty"`
 
 	// Of Lost and End.
 	Lost uint64 `json:"lost,omitempty"`
@@ -73,6 +76,21 @@ type Line struct {
 	Tried  *uint64 `json:"tried,omitempty"`
 	Ended  string  `json:"ended,omitempty"`
 	Status *int    `json:"status,omitempty"`
+}
+
+// Object is what an event is about: a path; a range of addresses and what was to be mapped
+// there; a socket, or the peer that it was to reach; a request to one; a user or a group.
+type Object struct {
+	Path    *string `json:"path,omitempty"`
+	Addr    string  `json:"addr,omitempty"`
+	Len     *uint64 `json:"len,omitempty"`
+	Prot    string  `json:"prot,omitempty"`
+	Map     string  `json:"map,omitempty"`
+	Family  *uint32 `json:"family,omitempty"`
+	Type    *uint32 `json:"type,omitempty"`
+	Proto   *uint32 `json:"proto,omitempty"`
+	Request *uint32 `json:"request,omitempty"`
+	ID      *uint32 `json:"id,omitempty"`
 }
 
 // Rules of lines that are the launcher's own.
@@ -166,19 +184,39 @@ var own = map[string]bool{"": true, Start: true, End: true, Lost: true, Garbled:
 
 // Event is what the kernel sends: something that the model rules out and that was tried.
 type Event struct {
-	N       uint64 `json:"n"`
-	Mono    int64  `json:"mono"`
-	Wall    int64  `json:"wall"`
-	Rule    string `json:"rule"`
-	Point   int    `json:"point"`
-	Action  string `json:"action"`
-	Call    string `json:"call"`
-	What    string `json:"what"`
-	Errno   string `json:"errno"`
-	TID     int    `json:"tid"`
-	PC      string `json:"pc"`
-	At      string `json:"at"`
-	LeftOut uint64 `json:"left_out,omitempty"`
+	N       uint64   `json:"n"`
+	Mono    int64    `json:"mono"`
+	Wall    int64    `json:"wall"`
+	Rule    string   `json:"rule"`
+	Point   int      `json:"point"`
+	Action  string   `json:"action"`
+	Call    string   `json:"call"`
+	What    string   `json:"what"`
+	Errno   string   `json:"errno"`
+	TID     int      `json:"tid"`
+	PC      string   `json:"pc"`
+	At      string   `json:"at"`
+	LeftOut uint64   `json:"left_out,omitempty"`
+	Obj     *Object  `json:"obj,omitempty"`
+	Stack   []string `json:"stack,omitempty"`
+	StackAt []string `json:"stack_at,omitempty"`
+}
+
+// Texts are the strings of an event.
+func (e *Event) Texts() []*string {
+	list := []*string{&e.Rule, &e.Action, &e.Call, &e.What, &e.Errno, &e.PC, &e.At}
+	if o := e.Obj; o != nil {
+		list = append(list, &o.Addr, &o.Prot, &o.Map)
+		if o.Path != nil {
+			list = append(list, o.Path)
+		}
+	}
+	for _, l := range [][]string{e.Stack, e.StackAt} {
+		for i := range l {
+			list = append(list, &l[i])
+		}
+	}
+	return list
 }
 
 // ParseEvent reads an event of the kernel's.
@@ -214,7 +252,8 @@ func (r *Record) Event(b []byte) {
 	r.events++
 	r.left += e.LeftOut
 	r.line(Line{Rule: e.Rule, N: e.N, Mono: e.Mono, Point: e.Point, Action: e.Action, Call: e.Call, What: e.What, Errno: e.Errno,
-		TID: e.TID, PC: e.PC, At: e.At, LeftOut: e.LeftOut}, at)
+		TID: e.TID, PC: e.PC, At: e.At, LeftOut: e.LeftOut,
+		Obj: e.Obj, Stack: e.Stack, StackAt: e.StackAt}, at)
 }
 
 // Total takes what the kernel says at its end: how many records it has made, and how many

@@ -53,6 +53,53 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// before is a record as it was written when events said neither what they are about nor
+// where they come from.
+const before = `{"v":1,"seq":0,"prev":"0000000000000000000000000000000000000000000000000000000000000000","boot":"ab","rule":"start","time":"2026-11-27T18:09:18.156798735Z","image":"12","kernel":"34","policy":"process=deny seal=default jit=0 host-access=false","policy_sha256":"56","program":"/app","by":"skerry 0.9"}
+{"v":1,"seq":1,"prev":"73ce02f257e5ec31b71550df763fa2dc2370875241804be187cb481bdf85e066","boot":"ab","rule":"call","time":"2023-11-14T22:13:20Z","n":1,"mono":5,"point":1,"action":"denied","call":"execve","what":"execve(\"/bin/sh\", [\"/bin/sh\"])","errno":"EPERM","tid":7,"pc":"0x40","at":"f+0x1 (/app)"}
+{"v":1,"seq":2,"prev":"169b9d01d0a567731cc1c05588c34937a45d65f48e7d0ba777b6c1e4dba868a5","boot":"ab","rule":"wx","time":"2023-11-14T22:13:20.000000001Z","n":2,"mono":6,"point":1,"action":"killed","what":"jump to 0x1","errno":"EACCES","tid":7,"pc":"0x1","at":"0x1 (not mapped)","left_out":3}
+{"v":1,"seq":3,"prev":"fa8c85b1d1f18a12aa24870553b76069cd9b6f45dcb2dc81433adafe45bc7a03","boot":"ab","rule":"end","time":"2026-11-27T18:09:18.158007818Z","left_out":3,"events":2,"made":2,"tried":5,"ended":"policy","status":121}
+`
+
+// TestBefore: such a record still verifies, and goes on with events that say it; what they
+// say is part of the chain.
+func TestBefore(t *testing.T) {
+	old, err := Verify(strings.NewReader(before))
+	if err != nil || old.Lines != 4 || old.Events != 2 || old.LeftOut != 3 || len(old.Open) != 0 {
+		t.Fatalf("%+v, %v", old, err)
+	}
+	b := bytes.NewBufferString(before)
+	r, err := New(b, old, Line{Boot: "cd"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects := []string{`{"path":"/bin/\u001bsh"}`, `{"path":""}`, `{"addr":"0x1000","len":0,"prot":"r-x","map":"/lib/a"}`, `{"family":0,"type":3,"proto":0}`,
+		`{"addr":"[::1]:443"}`, `{"id":0}`, `{"family":16,"proto":0,"request":24}`, `{}`}
+	for i, o := range objects {
+		r.Event(fmt.Appendf(nil, `{"n":%d,"rule":"call","obj":%s,"stack":["0x1","0x2"],"stack_at":["/a+0x1"]}`, i+1, o))
+	}
+	if err := r.Close("exited", 0); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Verify(bytes.NewReader(b.Bytes())); err != nil || s.Lines != 6+uint64(len(objects)) {
+		t.Errorf("%+v, %v", s, err)
+	}
+	for _, o := range objects {
+		if !strings.Contains(b.String(), `"obj":`+o+`,"stack":["0x1","0x2"],"stack_at":["/a+0x1"]}`) {
+			t.Errorf("%s is not there: %s", o, b)
+		}
+	}
+	for _, c := range []string{`"/a+0x1"`, `"id":0`, `"proto":0`, `"0x2"`, `"0x1000"`} {
+		changed := strings.Replace(b.String(), c, strings.Replace(c, "0", "1", 1), 1)
+		if changed == b.String() {
+			t.Fatal("not there:", c)
+		}
+		if _, err := Verify(strings.NewReader(changed)); err == nil {
+			t.Errorf("a changed %s is not found", c)
+		}
+	}
+}
+
 // TestTotal: what the kernel says at its end makes every loss visible, also behind the last
 // record that came, and whenever it is said; what cannot be is said to be nonsense, and the
 // record stays one that verifies.

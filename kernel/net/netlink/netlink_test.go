@@ -183,6 +183,15 @@ func TestRequests(t *testing.T) {
 	if e := errorOf(t, ask(abi.RTM_GETLINK, abi.NLM_F_REQUEST, link)); e != abi.EINVAL {
 		t.Error(e)
 	}
+	refused := map[uint16]int{}
+	s.f.Refused = func(typ uint16) { refused[typ]++ }
+	defer func() {
+		for typ := uint16(16); typ < 130; typ++ {
+			if want := typ <= rtmMax && typ&3 != 2; refused[typ] != map[bool]int{true: 1}[want] {
+				t.Errorf("type %d: told of %d times", typ, refused[typ])
+			}
+		}
+	}()
 	for typ := uint16(16); typ < 130; typ++ {
 		b := ask(typ, abi.NLM_F_REQUEST|abi.NLM_F_ACK, make([]byte, 16))
 		want := abi.EPERM

@@ -28,6 +28,9 @@ func (f *Family) answer(r *reply, req []byte, short bool) {
 		e = abi.EOPNOTSUPP
 	case typ&3 != 2: // RTM_NEW*, RTM_DEL*, RTM_SET*
 		e = abi.EPERM
+		if f.Refused != nil {
+			f.Refused(typ)
+		}
 	case len(body) < 1: // struct rtgenmsg at least
 		e = abi.EINVAL
 	case flags&abi.NLM_F_DUMP == abi.NLM_F_DUMP || flags&abi.NLM_F_DUMP != 0 && typ != abi.RTM_GETLINK:

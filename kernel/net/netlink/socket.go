@@ -31,6 +31,10 @@ const (
 
 // Family makes netlink sockets. Make it with New.
 type Family struct {
+	// Refused, which may be nil, hears of requests to change something, with their type.
+	// Set before the first one.
+	Refused func(typ uint16)
+
 	st *stack.Stack
 
 	mu    sync.Mutex
