@@ -33,8 +33,8 @@ type auditLine struct {
 	Obj     json.RawMessage `json:"obj"`
 	Stack   []string        `json:"stack"`
 	StackAt []string        `json:"stack_at"`
-	Ended   string `json:"ended"`
-	Status  *int   `json:"status"`
+	Ended   string          `json:"ended"`
+	Status  *int            `json:"status"`
 }
 
 // TestAudit: --audit keeps a record of every refusal, bounded but counted in full, which

@@ -204,3 +204,32 @@ func TestSeal(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 }
+
+// TestEgressSealed: the addresses that a program may not reach stand on a page that is
+// read-only, as the kernel's walk of its page table counts them, and are refused from there.
+func TestEgressSealed(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	path := built(ctx, t, harness.Musl, "audited")
+	slot(t)
+	in := skerryIn(ctx, skerryCommand(t), t.TempDir())
+	readOnly := func(flags ...string) (kib int, text string) {
+		t.Helper()
+		_, text, _ = in(append(append([]string{"run", "--verbose", "--incident", "none"}, flags...), path)...)
+		_, rest, ok := strings.Cut(text, " KiB executable, ")
+		kib, err := strconv.Atoi(strings.SplitN(rest, " ", 2)[0])
+		if !ok || err != nil {
+			t.Fatal(text)
+		}
+		return kib, text
+	}
+	with, refused := readOnly()
+	without, allowed := readOnly("--host-access")
+	if with != without+4 {
+		t.Errorf("%d KiB are read-only, and %d without such addresses", with, without)
+	}
+	const denied = "skerry: denied a connection to 10.0.2.2:22"
+	if !strings.Contains(refused, denied) || strings.Contains(allowed, denied) {
+		t.Errorf("%s\n%s", refused, allowed)
+	}
+}

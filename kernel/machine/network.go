@@ -8,6 +8,7 @@ import (
 
 	"skerry/bootrec"
 	"skerry/kernel/abi"
+	"skerry/kernel/ground"
 	"skerry/kernel/hw/nic"
 	"skerry/kernel/net"
 	"skerry/kernel/net/stack"
@@ -27,15 +28,16 @@ const leaseTime = 5 * time.Second
 func (m *Machine) Network() {
 	n := &m.Record.Net
 	cfg := stack.Config{
-		DHCP:     n.Mode == bootrec.NetDHCP,
-		V6:       stack.Iface(n.V6),
-		MTU:      n.MTU,
-		DNS:      n.DNS,
-		Search:   n.Search,
-		Hostname: m.Record.Hostname,
-		Deny:     n.Deny,
-		Memory:   int64(m.Record.Memory),
-		Random:   m.Pool.Read,
+		DHCP:       n.Mode == bootrec.NetDHCP,
+		V6:         stack.Iface(n.V6),
+		MTU:        n.MTU,
+		DNS:        n.DNS,
+		Search:     n.Search,
+		Hostname:   m.Record.Hostname,
+		Deny:       n.Deny,
+		SealedPage: ground.SealedPage,
+		Memory:     int64(m.Record.Memory),
+		Random:     m.Pool.Read,
 		Events: stack.Events{
 			Log:    m.Ports.Log,
 			Denied: func(proto uint8, to netip.AddrPort) { m.denied(to) },

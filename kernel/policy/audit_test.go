@@ -295,7 +295,7 @@ func TestAuditBound(t *testing.T) {
 func TestAuditNumbers(t *testing.T) {
 	r := audited(t, func(func(float64)) {
 		for i := range 2 * maxPlaces {
-			Note(Event{Rule: RuleCall, Call: "syscall_0x" + strconv.FormatInt(1000+int64(i), 16), PC: 1})
+			Note(&Event{Rule: RuleCall, Call: "syscall_0x" + strconv.FormatInt(1000+int64(i), 16), PC: 1})
 		}
 		Close(0)
 	})

@@ -7,8 +7,10 @@
 // comes here. Today the table is a list of denied prefixes with exempt
 // endpoints; a policy with names, ports and rates takes the same place.
 //
-// The denied prefixes are fixed once the table is made and the exempt endpoints
-// are replaced as a whole, so Check takes no lock and allocates nothing. It imports only net/netip.
+// The denied prefixes are fixed once the table is made, on pages that the machine makes
+// read-only, and the exempt endpoints, which follow the resolvers that DHCP names, are
+// replaced as a whole, so Check takes no lock and allocates nothing. It imports only
+// net/netip.
 package egress
 
 import (
@@ -27,22 +29,43 @@ const (
 
 // Table is the decision. The nil table and the zero table allow everything.
 type Table struct {
-	deny   []netip.Prefix
+	// pages hold the denied prefixes, entrySize bytes each, to the first one of zeroes or the
+	// end: the address, as IPv6 has or maps it, the family (4 or 6) and the length in bits.
+	pages  [][]byte
 	exempt atomic.Pointer[[]netip.AddrPort]
 	audit  func(Proto, netip.AddrPort)
 	denied atomic.Uint64
 }
 
+const entrySize = 16 + 1 + 1
+
 // New makes a table that denies the prefixes, but for the exempt addresses
-// with their ports. audit, which may be nil, hears of every denial with the
-// address that was asked for; it must not block.
-func New(deny []netip.Prefix, exempt []netip.AddrPort, audit func(Proto, netip.AddrPort)) *Table {
+// with their ports. page, which may be nil, gives zeroed pages for them, which are written
+// here only. audit, which may be nil, hears of every denial with the address that was
+// asked for; it must not block.
+func New(deny []netip.Prefix, exempt []netip.AddrPort, page func() []byte, audit func(Proto, netip.AddrPort)) *Table {
 	t := &Table{audit: audit}
+	var free []byte
 	for _, p := range deny {
-		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
-			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+		a, bits, family := p.Addr(), p.Bits(), byte(6)
+		if a.Is4() {
+			bits += 96
 		}
-		t.deny = append(t.deny, p.Masked())
+		if a.Is4() || a.Is4In6() && bits >= 96 {
+			family = 4
+		}
+		if len(free) < entrySize {
+			if page != nil {
+				free = page()
+			} else {
+				free = make([]byte, 4096)
+			}
+			t.pages = append(t.pages, free)
+		}
+		b := a.As16()
+		copy(free, b[:])
+		free[16], free[17] = family, byte(bits)
+		free = free[entrySize:]
 	}
 	t.SetExempt(exempt)
 	return t
@@ -72,7 +95,7 @@ func (t *Table) Check(proto Proto, to netip.AddrPort) bool {
 }
 
 // Empty reports whether everything is allowed.
-func (t *Table) Empty() bool { return t == nil || len(t.deny) == 0 }
+func (t *Table) Empty() bool { return t == nil || len(t.pages) == 0 || t.pages[0][16] == 0 }
 
 // Allows is Check without consequences.
 func (t *Table) Allows(to netip.AddrPort) bool {
@@ -104,20 +127,27 @@ func (t *Table) Denied() uint64 {
 }
 
 func (t *Table) allows(a netip.Addr, port uint16) bool {
-	for i := range t.deny {
-		if !t.deny[i].Contains(a) {
-			continue
-		}
-		list := t.exempt.Load()
-		if list == nil {
+	b, family := a.As16(), byte(6)
+	if a.Is4() {
+		family = 4
+	}
+	for _, p := range t.pages {
+		for ; len(p) >= entrySize && p[16] != 0; p = p[entrySize:] {
+			n := p[17] / 8
+			if p[16] != family || n > 16 || string(p[:n]) != string(b[:n]) || n < 16 && (p[n]^b[n])>>(8-p[17]%8) != 0 {
+				continue
+			}
+			list := t.exempt.Load()
+			if list == nil {
+				return false
+			}
+			for _, e := range *list {
+				if e.Addr() == a && e.Port() == port {
+					return true
+				}
+			}
 			return false
 		}
-		for _, e := range *list {
-			if e.Addr() == a && e.Port() == port {
-				return true
-			}
-		}
-		return false
 	}
 	return true
 }

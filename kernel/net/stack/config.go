@@ -39,6 +39,9 @@ type Config struct {
 	// Deny lists destinations that the program may not reach. Port 53 of the
 	// resolvers in force, DNS's or else the DHCP lease's, is exempt.
 	Deny []netip.Prefix
+	// SealedPage gives zeroed pages that are read-only before the program runs; nil
+	// takes ordinary ones.
+	SealedPage func() []byte
 
 	// Memory is the machine's memory in bytes; sockets may use a part of it
 	// (see memoryShare).

@@ -92,7 +92,7 @@ func New(cfg Config) *Stack {
 	if f := cfg.Events.Denied; f != nil {
 		denied = func(p egress.Proto, to netip.AddrPort) { f(uint8(p), to) }
 	}
-	s.Egress = egress.New(cfg.Deny, resolvers(cfg.DNS), denied)
+	s.Egress = egress.New(cfg.Deny, resolvers(cfg.DNS), cfg.SealedPage, denied)
 	s.IP = gstack.New(gstack.Options{
 		NetworkProtocols: []gstack.NetworkProtocolFactory{
 			arp.NewProtocol,
