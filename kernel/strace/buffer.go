@@ -10,16 +10,16 @@ const (
 )
 
 // bufferKinds are strings, buffers and lists of them.
-func bufferKinds(k map[string]*kind) {
-	k["path"] = value(func(c *call, v uint64) { c.cstring(v, maxPath) })
-	k["str"] = value(func(c *call, v uint64) { c.cstring(v, c.strMax) })
-	k["buf"] = input(func(c *call, i int) { c.buffer(c.args[i], c.at(i)) })
-	k["obuf"] = output(func(c *call, v uint64) { c.buffer(v, uint64(c.ret)) })
-	k["orandom"] = output(func(c *call, v uint64) { c.hexBuffer(v, uint64(c.ret)) })
-	k["ostr"] = output(func(c *call, v uint64) { c.cstring(v, maxPath) })
-	k["argv"] = value(func(c *call, v uint64) { c.argv(v, maxArgs) })
-	k["envp"] = value(func(c *call, v uint64) { c.envp(v) })
-	k["iov"] = input(func(c *call, i int) { c.iovec(c.args[i], c.at(i), noWord) })
+func bufferKinds(k kindSet) {
+	k.value("path", func(c *call, v uint64) { c.cstring(v, maxPath) })
+	k.value("str", func(c *call, v uint64) { c.cstring(v, c.strMax) })
+	k.input("buf", func(c *call, i int) { c.buffer(c.args[i], c.at(i)) })
+	k.output("obuf", func(c *call, v uint64) { c.buffer(v, uint64(c.ret)) })
+	k.output("orandom", func(c *call, v uint64) { c.hexBuffer(v, uint64(c.ret)) })
+	k.output("ostr", func(c *call, v uint64) { c.cstring(v, maxPath) })
+	k.value("argv", func(c *call, v uint64) { c.argv(v, maxArgs) })
+	k.value("envp", func(c *call, v uint64) { c.envp(v) })
+	k.input("iov", func(c *call, i int) { c.iovec(c.args[i], c.at(i), noWord) })
 	k["oiov"] = &kind{out: func(c *call, i int) {
 		if c.failed {
 			c.addr(c.args[i])

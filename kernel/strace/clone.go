@@ -4,7 +4,7 @@ import "skerry/kernel/abi"
 
 // cloneKinds are the arguments of clone(2) and clone3(2), which are not in the
 // order in which they are shown.
-func cloneKinds(k map[string]*kind) {
+func cloneKinds(k kindSet) {
 	k["clone"] = &kind{
 		in: func(c *call, i int) bool {
 			c.str("child_stack=")

@@ -4,19 +4,19 @@ import "skerry/kernel/abi"
 
 // controlKinds are the arguments of fcntl(2), ioctl(2), prctl(2) and seccomp(2),
 // whose meaning hangs on the command.
-func controlKinds(k map[string]*kind) {
+func controlKinds(k kindSet) {
 	k["fcntlarg"] = &kind{in: fcntlIn, out: fcntlOut}
-	k["ioctl"] = value(func(c *call, v uint64) { c.ioctl(uint32(v)) })
+	k.value("ioctl", func(c *call, v uint64) { c.ioctl(uint32(v)) })
 	k["ioctlarg"] = &kind{in: ioctlIn, out: ioctlOut}
 	k["prctlarg"] = &kind{in: prctlIn, out: prctlOut}
-	k["seccompflags"] = value(func(c *call, v uint64) {
+	k.value("seccompflags", func(c *call, v uint64) {
 		if uint32(c.args[0]) == abi.SECCOMP_SET_MODE_FILTER {
 			c.bits(&setSeccompflags, uint64(uint32(v)))
 			return
 		}
 		c.hex(uint64(uint32(v)))
 	})
-	k["seccompargs"] = value(func(c *call, v uint64) {
+	k.value("seccompargs", func(c *call, v uint64) {
 		if uint32(c.args[0]) == abi.SECCOMP_SET_MODE_FILTER {
 			c.filter(v)
 			return

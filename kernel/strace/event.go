@@ -3,8 +3,8 @@ package strace
 import "skerry/kernel/abi"
 
 // eventKinds are arguments of poll, select, epoll and their kin.
-func eventKinds(k map[string]*kind) {
-	k["pollfds"] = input(func(c *call, i int) {
+func eventKinds(k kindSet) {
+	k.input("pollfds", func(c *call, i int) {
 		c.array(c.args[i], uint64(uint32(c.at(i))), sizeOf(abi.PollFD{}), func(at uint64) bool {
 			var p abi.PollFD
 			if !load(c, at, &p) {
@@ -20,12 +20,12 @@ func eventKinds(k map[string]*kind) {
 			return true
 		})
 	})
-	k["fdset"] = input(func(c *call, i int) {
+	k.input("fdset", func(c *call, i int) {
 		if !c.fdset(c.args[i], c.at(i)) {
 			c.addr(c.args[i])
 		}
 	})
-	k["epollctl"] = input(func(c *call, i int) {
+	k.input("epollctl", func(c *call, i int) {
 		if c.at(i) == abi.EPOLL_CTL_DEL {
 			c.addr(c.args[i])
 			return
@@ -34,7 +34,7 @@ func eventKinds(k map[string]*kind) {
 			c.addr(c.args[i])
 		}
 	})
-	k["oepoll"] = output(func(c *call, v uint64) {
+	k.output("oepoll", func(c *call, v uint64) {
 		c.array(v, uint64(c.ret), sizeOf(abi.EpollEvent{}), c.epollEvent)
 	})
 }

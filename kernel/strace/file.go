@@ -3,8 +3,8 @@ package strace
 import "skerry/kernel/abi"
 
 // fileKinds are arguments of calls about files.
-func fileKinds(k map[string]*kind) {
-	k["openflags"] = value(func(c *call, v uint64) { c.openFlags(v) })
+func fileKinds(k kindSet) {
+	k.value("openflags", func(c *call, v uint64) { c.openFlags(v) })
 	k["cmode"] = &kind{in: func(c *call, i int) bool {
 		if !createsFile(c.at(i)) {
 			return false
@@ -12,7 +12,7 @@ func fileKinds(k map[string]*kind) {
 		c.octal(c.args[i] & 0xffff)
 		return true
 	}}
-	k["nodemode"] = value(func(c *call, v uint64) { c.fileMode(v) })
+	k.value("nodemode", func(c *call, v uint64) { c.fileMode(v) })
 	k["dev"] = &kind{in: func(c *call, i int) bool {
 		if t := c.at(i) & abi.S_IFMT; t != abi.S_IFCHR && t != abi.S_IFBLK {
 			return false
@@ -20,7 +20,7 @@ func fileKinds(k map[string]*kind) {
 		c.dev(c.args[i])
 		return true
 	}}
-	k["openhow"] = input(func(c *call, i int) {
+	k.input("openhow", func(c *call, i int) {
 		var h abi.OpenHow
 		if c.at(i) < abi.OpenHowSizeVer0 {
 			c.addr(c.args[i])
@@ -39,7 +39,7 @@ func fileKinds(k map[string]*kind) {
 		c.bits(&setResolve, h.Resolve)
 		c.byte('}')
 	})
-	k["statxflags"] = value(func(c *call, v uint64) {
+	k.value("statxflags", func(c *call, v uint64) {
 		v = uint64(uint32(v))
 		switch v & abi.AT_STATX_SYNC_TYPE {
 		case abi.AT_STATX_SYNC_AS_STAT:
@@ -56,10 +56,10 @@ func fileKinds(k map[string]*kind) {
 			c.hex(rest)
 		}
 	})
-	k["ostat"] = output((*call).stat)
-	k["ostatx"] = output((*call).statx)
-	k["ostatfs"] = output((*call).statfs)
-	k["odents64"] = output(func(c *call, v uint64) { c.dents(v) })
+	k.output("ostat", (*call).stat)
+	k.output("ostatx", (*call).statx)
+	k.output("ostatfs", (*call).statfs)
+	k.output("odents64", func(c *call, v uint64) { c.dents(v) })
 	k["odents"] = k["odents64"]
 }
 

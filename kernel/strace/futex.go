@@ -4,9 +4,9 @@ import "skerry/kernel/abi"
 
 // futexKinds are the arguments of futex(2), whose meaning hangs on the operation,
 // and of the newer futex calls.
-func futexKinds(k map[string]*kind) {
-	k["futexop"] = value(func(c *call, v uint64) { c.futexOp(uint32(v)) })
-	k["futexval"] = value(func(c *call, v uint64) {
+func futexKinds(k kindSet) {
+	k.value("futexop", func(c *call, v uint64) { c.futexOp(uint32(v)) })
+	k.value("futexval", func(c *call, v uint64) {
 		switch c.futexCmd() {
 		case abi.FUTEX_LOCK_PI, abi.FUTEX_UNLOCK_PI, abi.FUTEX_TRYLOCK_PI, abi.FUTEX_LOCK_PI2:
 		case abi.FUTEX_FD:
@@ -59,7 +59,7 @@ func futexKinds(k map[string]*kind) {
 		}
 		return true
 	}}
-	k["futexwaitv"] = input(func(c *call, i int) {
+	k.input("futexwaitv", func(c *call, i int) {
 		c.array(c.args[i], uint64(uint32(c.at(i))), sizeOf(abi.FutexWaitv{}), func(at uint64) bool {
 			var w abi.FutexWaitv
 			if !load(c, at, &w) {
@@ -75,7 +75,7 @@ func futexKinds(k map[string]*kind) {
 			return true
 		})
 	})
-	k["futex2"] = value(func(c *call, v uint64) { c.futex2(uint32(v)) })
+	k.value("futex2", func(c *call, v uint64) { c.futex2(uint32(v)) })
 }
 
 const futexOptions = abi.FUTEX_PRIVATE_FLAG | abi.FUTEX_CLOCK_REALTIME

@@ -3,8 +3,8 @@ package strace
 import "skerry/kernel/abi"
 
 // memoryKinds are arguments of mmap(2) and its family.
-func memoryKinds(k map[string]*kind) {
-	k["mmapflags"] = value(func(c *call, v uint64) {
+func memoryKinds(k kindSet) {
+	k.value("mmapflags", func(c *call, v uint64) {
 		v = uint64(uint32(v))
 		c.enum(&setMaptype, v&abi.MAP_TYPE)
 		huge := uint64(0)
@@ -14,7 +14,7 @@ func memoryKinds(k map[string]*kind) {
 		}
 		c.mapBits(&setMap, v&^abi.MAP_TYPE, huge)
 	})
-	k["memfdflags"] = value(func(c *call, v uint64) {
+	k.value("memfdflags", func(c *call, v uint64) {
 		v = uint64(uint32(v))
 		huge := v >> abi.MAP_HUGE_SHIFT & abi.MAP_HUGE_MASK
 		v &^= abi.MAP_HUGE_MASK << abi.MAP_HUGE_SHIFT
@@ -28,7 +28,7 @@ func memoryKinds(k map[string]*kind) {
 		c.addr(c.args[i])
 		return true
 	}}
-	k["omincore"] = output(func(c *call, v uint64) {
+	k.output("omincore", func(c *call, v uint64) {
 		pages := c.args[1] / 4096
 		if c.args[1]%4096 != 0 {
 			pages++

@@ -3,8 +3,8 @@ package strace
 import "skerry/kernel/abi"
 
 // messageKinds are the message headers of sendmsg(2) and recvmsg(2).
-func messageKinds(k map[string]*kind) {
-	k["msghdr"] = value(func(c *call, v uint64) {
+func messageKinds(k kindSet) {
+	k.value("msghdr", func(c *call, v uint64) {
 		var m abi.Msghdr
 		if loadOr(c, v, &m) {
 			c.msghdr(&m, noWord, int64(m.Namelen), false)

@@ -3,16 +3,16 @@ package strace
 import "skerry/kernel/abi"
 
 // optionKinds are socket options, whose type hangs on level and name.
-func optionKinds(k map[string]*kind) {
-	k["sockopt"] = input(func(c *call, i int) {
+func optionKinds(k kindSet) {
+	k.input("sockopt", func(c *call, i int) {
 		if s := optionSet(c.at(i)); s != nil {
 			c.enum(s, c.args[i])
 			return
 		}
 		c.udec(uint64(uint32(c.args[i])))
 	})
-	k["optval"] = value(func(c *call, v uint64) { c.option(v, int64(int32(c.args[4])), true) })
-	k["ooptval"] = output(func(c *call, v uint64) {
+	k.value("optval", func(c *call, v uint64) { c.option(v, int64(int32(c.args[4])), true) })
+	k.output("ooptval", func(c *call, v uint64) {
 		var n uint32
 		if !load(c, c.args[4], &n) {
 			c.addr(v)

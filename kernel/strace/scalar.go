@@ -2,20 +2,20 @@ package strace
 
 import "skerry/kernel/abi"
 
-// value makes a kind of a function that writes one value.
-func value(f func(c *call, v uint64)) *kind {
-	return &kind{in: func(c *call, i int) bool { f(c, c.args[i]); return true }}
+// value adds a kind of a function that writes an argument, which is no address.
+func (k kindSet) value(name string, f func(c *call, v uint64)) {
+	k[name] = &kind{in: func(c *call, i int) bool { f(c, c.args[i]); return true }}
 }
 
-// input makes a kind of a function that writes an argument that the kernel reads.
-func input(f func(c *call, i int)) *kind {
-	return &kind{in: func(c *call, i int) bool { f(c, i); return true }}
+// input adds a kind of a function that writes an argument that the kernel reads.
+func (k kindSet) input(name string, f func(c *call, i int)) {
+	k[name] = &kind{in: func(c *call, i int) bool { f(c, i); return true }}
 }
 
-// output makes a kind of a function that writes what the kernel wrote to the
+// output adds a kind of a function that writes what the kernel wrote to the
 // address v. After a failed call the address is shown.
-func output(f func(c *call, v uint64)) *kind {
-	return &kind{out: func(c *call, i int) {
+func (k kindSet) output(name string, f func(c *call, v uint64)) {
+	k[name] = &kind{out: func(c *call, i int) {
 		if v := c.args[i]; c.failed || v == 0 {
 			c.addr(v)
 		} else {
@@ -25,36 +25,36 @@ func output(f func(c *call, v uint64)) *kind {
 }
 
 // scalarKinds are values that need no memory.
-func scalarKinds(k map[string]*kind) {
+func scalarKinds(k kindSet) {
 	k["skip"] = &kind{in: func(*call, int) bool { return false }}
-	k["int"] = value(func(c *call, v uint64) { c.dec(int64(int32(v))) })
-	k["uint"] = value(func(c *call, v uint64) { c.udec(uint64(uint32(v))) })
-	k["long"] = value(func(c *call, v uint64) { c.dec(int64(v)) })
-	k["ulong"] = value(func(c *call, v uint64) { c.udec(v) })
-	k["hex"] = value(func(c *call, v uint64) { c.hex(v) })
+	k.value("int", func(c *call, v uint64) { c.dec(int64(int32(v))) })
+	k.value("uint", func(c *call, v uint64) { c.udec(uint64(uint32(v))) })
+	k.value("long", func(c *call, v uint64) { c.dec(int64(v)) })
+	k.value("ulong", func(c *call, v uint64) { c.udec(v) })
+	k.value("hex", func(c *call, v uint64) { c.hex(v) })
 	k["off"] = k["hex"]
-	k["ptr"] = value(func(c *call, v uint64) { c.addr(v) })
+	k.value("ptr", func(c *call, v uint64) { c.addr(v) })
 	k["fd"] = k["int"]
-	k["atfd"] = value(func(c *call, v uint64) {
+	k.value("atfd", func(c *call, v uint64) {
 		if int32(v) == abi.AT_FDCWD {
 			c.str("AT_FDCWD")
 			return
 		}
 		c.dec(int64(int32(v)))
 	})
-	k["mode"] = value(func(c *call, v uint64) { c.octal(v & 0xffff) })
-	k["uid"] = value(func(c *call, v uint64) { c.id(uint32(v)) })
-	k["signal"] = value(func(c *call, v uint64) { c.signal(int32(v)) })
-	k["set"] = input(func(c *call, i int) { c.bits(c.sig.args[i].set, uint64(uint32(c.args[i]))) })
-	k["enum"] = input(func(c *call, i int) { c.enum(c.sig.args[i].set, c.args[i]) })
-	k["ipckey"] = value(func(c *call, v uint64) {
+	k.value("mode", func(c *call, v uint64) { c.octal(v & 0xffff) })
+	k.value("uid", func(c *call, v uint64) { c.id(uint32(v)) })
+	k.value("signal", func(c *call, v uint64) { c.signal(int32(v)) })
+	k.input("set", func(c *call, i int) { c.bits(c.sig.args[i].set, uint64(uint32(c.args[i]))) })
+	k.input("enum", func(c *call, i int) { c.enum(c.sig.args[i].set, c.args[i]) })
+	k.value("ipckey", func(c *call, v uint64) {
 		if uint32(v) == abi.IPC_PRIVATE {
 			c.str("IPC_PRIVATE")
 			return
 		}
 		c.hex(uint64(uint32(v)))
 	})
-	k["ipcflags"] = value(func(c *call, v uint64) {
+	k.value("ipcflags", func(c *call, v uint64) {
 		if rest, any := c.bitNames(&setIpcflags, uint64(uint32(v)), false); rest != 0 || !any {
 			if any {
 				c.byte('|')
@@ -64,7 +64,7 @@ func scalarKinds(k map[string]*kind) {
 	})
 
 	// Results through a pointer.
-	k["ouint"] = output(func(c *call, v uint64) {
+	k.output("ouint", func(c *call, v uint64) {
 		var n uint32
 		if loadOr(c, v, &n) {
 			c.byte('[')
@@ -72,7 +72,7 @@ func scalarKinds(k map[string]*kind) {
 			c.byte(']')
 		}
 	})
-	k["oulong"] = output(func(c *call, v uint64) {
+	k.output("oulong", func(c *call, v uint64) {
 		var n uint64
 		if loadOr(c, v, &n) {
 			c.byte('[')
@@ -80,7 +80,7 @@ func scalarKinds(k map[string]*kind) {
 			c.byte(']')
 		}
 	})
-	k["optr"] = output(func(c *call, v uint64) {
+	k.output("optr", func(c *call, v uint64) {
 		var n uint64
 		if loadOr(c, v, &n) {
 			c.byte('[')
@@ -88,7 +88,7 @@ func scalarKinds(k map[string]*kind) {
 			c.byte(']')
 		}
 	})
-	k["ofds"] = output(func(c *call, v uint64) {
+	k.output("ofds", func(c *call, v uint64) {
 		var n [2]int32
 		if loadOr(c, v, &n) {
 			c.byte('[')
@@ -102,7 +102,7 @@ func scalarKinds(k map[string]*kind) {
 	k["iolen"] = &kind{in: inWord32, out: outWord32}
 	k["iolong"] = &kind{in: inWord64, out: outWord64}
 	// An offset of which only the value before the call is shown.
-	k["ilong"] = value(func(c *call, v uint64) {
+	k.value("ilong", func(c *call, v uint64) {
 		var n uint64
 		if loadOr(c, v, &n) {
 			c.byte('[')

@@ -31,10 +31,14 @@ type sig struct {
 	result func(c *call)
 }
 
+// kindSet is kinds by name. Its methods make the kinds, since code that does so in place
+// is larger.
+type kindSet map[string]*kind
+
 // kinds are all kinds by name, gathered from the files of the families.
-func kinds() map[string]*kind {
-	all := map[string]*kind{}
-	for _, f := range []func(map[string]*kind){
+func kinds() kindSet {
+	all := kindSet{}
+	for _, f := range []func(kindSet){
 		scalarKinds, bufferKinds, fileKinds, eventKinds, timeKinds, socketKinds, messageKinds,
 		memoryKinds, threadKinds, cloneKinds, futexKinds, signalKinds, systemKinds, controlKinds, optionKinds,
 	} {
@@ -71,7 +75,7 @@ func sigOf(nr int) *sig {
 
 // parse reads a signature in the form that abi.Table describes. It reports false
 // if it is not one; a test holds that all rows are.
-func parse(name, text string, ks map[string]*kind, ss map[string]*set) (*sig, bool) {
+func parse(name, text string, ks kindSet, ss map[string]*set) (*sig, bool) {
 	s := &sig{name: name}
 	args, result, found := strings.Cut(text, "= ")
 	if found {

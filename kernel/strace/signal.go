@@ -7,8 +7,8 @@ import (
 )
 
 // signalKinds are sets, actions and descriptions of signals.
-func signalKinds(k map[string]*kind) {
-	k["sigset"] = input(func(c *call, i int) { c.sigset(c.args[i], c.at(i)) })
+func signalKinds(k kindSet) {
+	k.input("sigset", func(c *call, i int) { c.sigset(c.args[i], c.at(i)) })
 	k["osigset"] = &kind{out: func(c *call, i int) {
 		if c.failed {
 			c.addr(c.args[i])
@@ -17,7 +17,7 @@ func signalKinds(k map[string]*kind) {
 		c.sigset(c.args[i], c.at(i))
 	}}
 	// The last argument of pselect6(2): a set and its size in a struct.
-	k["psigmask"] = value(func(c *call, v uint64) {
+	k.value("psigmask", func(c *call, v uint64) {
 		var p [2]uint64
 		if loadOr(c, v, &p) {
 			c.str("{sigmask=")
@@ -26,13 +26,13 @@ func signalKinds(k map[string]*kind) {
 			c.byte('}')
 		}
 	})
-	k["sigaction"] = value((*call).sigaction)
-	k["osigaction"] = output((*call).sigaction)
-	k["sigstack"] = value((*call).sigaltstack)
-	k["osigstack"] = output((*call).sigaltstack)
-	k["siginfo"] = value((*call).siginfo)
-	k["osiginfo"] = output((*call).siginfo)
-	k["sigevent"] = value(func(c *call, v uint64) {
+	k.value("sigaction", (*call).sigaction)
+	k.output("osigaction", (*call).sigaction)
+	k.value("sigstack", (*call).sigaltstack)
+	k.output("osigstack", (*call).sigaltstack)
+	k.value("siginfo", (*call).siginfo)
+	k.output("osiginfo", (*call).siginfo)
+	k.value("sigevent", func(c *call, v uint64) {
 		var e abi.Sigevent
 		if !loadOr(c, v, &e) {
 			return

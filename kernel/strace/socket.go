@@ -5,8 +5,8 @@ import (
 )
 
 // socketKinds are addresses and what socket(2) takes.
-func socketKinds(k map[string]*kind) {
-	k["socktype"] = value(func(c *call, v uint64) {
+func socketKinds(k kindSet) {
+	k.value("socktype", func(c *call, v uint64) {
 		v = uint64(uint32(v))
 		c.enum(&setSocktype, v&0xf)
 		if rest, _ := c.bitNames(&setSock, v&^0xf, true); rest != 0 {
@@ -14,7 +14,7 @@ func socketKinds(k map[string]*kind) {
 			c.hex(rest)
 		}
 	})
-	k["sockproto"] = value(func(c *call, v uint64) {
+	k.value("sockproto", func(c *call, v uint64) {
 		switch uint32(c.args[0]) {
 		case abi.AF_INET, abi.AF_INET6:
 			c.enum(&setIpproto, v)
@@ -26,7 +26,7 @@ func socketKinds(k map[string]*kind) {
 			c.udec(uint64(uint32(v)))
 		}
 	})
-	k["sockaddr"] = input(func(c *call, i int) { c.sockaddr(c.args[i], int64(int32(c.at(i)))) })
+	k.input("sockaddr", func(c *call, i int) { c.sockaddr(c.args[i], int64(int32(c.at(i)))) })
 	k["osockaddr"] = &kind{
 		in: func(c *call, i int) bool {
 			// The room that the program offers, since the call writes over it.

@@ -3,9 +3,9 @@ package strace
 import "skerry/kernel/abi"
 
 // systemKinds are limits, usage, identity and names of the machine.
-func systemKinds(k map[string]*kind) {
-	k["rlimit"] = value((*call).rlimit)
-	k["orlimit"] = output((*call).rlimit)
+func systemKinds(k kindSet) {
+	k.value("rlimit", (*call).rlimit)
+	k.output("orlimit", (*call).rlimit)
 	k["orusage"] = &kind{out: func(c *call, i int) {
 		var u abi.Rusage
 		// wait4(2) fills it in only when it has something to tell.
@@ -19,7 +19,7 @@ func systemKinds(k map[string]*kind) {
 		c.tval(u.Stime)
 		c.str(", ...}")
 	}}
-	k["osysinfo"] = output(func(c *call, v uint64) {
+	k.output("osysinfo", func(c *call, v uint64) {
 		var s abi.Sysinfo
 		if !loadOr(c, v, &s) {
 			return
@@ -46,7 +46,7 @@ func systemKinds(k map[string]*kind) {
 		c.field("mem_unit", uint64(s.MemUnit))
 		c.byte('}')
 	})
-	k["outsname"] = output(func(c *call, v uint64) {
+	k.output("outsname", func(c *call, v uint64) {
 		var u abi.Utsname
 		if !loadOr(c, v, &u) {
 			return
@@ -57,15 +57,15 @@ func systemKinds(k map[string]*kind) {
 		c.quote(untilNUL(u.Nodename[:]), false)
 		c.str(", ...}")
 	})
-	k["groups"] = input(func(c *call, i int) { c.groups(c.args[i], uint64(uint32(c.at(i)))) })
-	k["ogroups"] = output(func(c *call, v uint64) {
+	k.input("groups", func(c *call, i int) { c.groups(c.args[i], uint64(uint32(c.at(i)))) })
+	k.output("ogroups", func(c *call, v uint64) {
 		if uint32(c.args[0]) == 0 && c.ret != 0 {
 			c.addr(v) // Only the number was asked for.
 			return
 		}
 		c.groups(v, uint64(c.ret))
 	})
-	k["caphdr"] = value(func(c *call, v uint64) {
+	k.value("caphdr", func(c *call, v uint64) {
 		var h abi.CapUserHeader
 		if !loadOr(c, v, &h) {
 			return
@@ -76,8 +76,8 @@ func systemKinds(k map[string]*kind) {
 		c.dec(int64(h.PID))
 		c.byte('}')
 	})
-	k["capdata"] = value((*call).capabilities)
-	k["ocapdata"] = output((*call).capabilities)
+	k.value("capdata", (*call).capabilities)
+	k.output("ocapdata", (*call).capabilities)
 }
 
 func (c *call) rlimit(addr uint64) {

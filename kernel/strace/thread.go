@@ -3,15 +3,15 @@ package strace
 import "skerry/kernel/abi"
 
 // threadKinds are arguments of calls about threads, scheduling and processes.
-func threadKinds(k map[string]*kind) {
-	k["cpuset"] = input(func(c *call, i int) { c.cpuset(c.args[i], uint64(uint32(c.at(i)))) })
-	k["ocpuset"] = output(func(c *call, v uint64) { c.cpuset(v, uint64(c.ret)) })
-	k["schedpolicy"] = value(func(c *call, v uint64) { c.schedPolicy(uint32(v)) })
-	k["schedparam"] = value((*call).schedParam)
-	k["oschedparam"] = output((*call).schedParam)
-	k["schedattr"] = value((*call).schedAttr)
-	k["oschedattr"] = output((*call).schedAttr)
-	k["ioprio"] = value((*call).ioprio)
+func threadKinds(k kindSet) {
+	k.input("cpuset", func(c *call, i int) { c.cpuset(c.args[i], uint64(uint32(c.at(i)))) })
+	k.output("ocpuset", func(c *call, v uint64) { c.cpuset(v, uint64(c.ret)) })
+	k.value("schedpolicy", func(c *call, v uint64) { c.schedPolicy(uint32(v)) })
+	k.value("schedparam", (*call).schedParam)
+	k.output("oschedparam", (*call).schedParam)
+	k.value("schedattr", (*call).schedAttr)
+	k.output("oschedattr", (*call).schedAttr)
+	k.value("ioprio", (*call).ioprio)
 	k["ptracearg"] = &kind{in: func(c *call, i int) bool {
 		switch op := uint32(c.args[0]); {
 		case op == abi.PTRACE_TRACEME:
@@ -50,8 +50,8 @@ func threadKinds(k map[string]*kind) {
 			}
 		},
 	}
-	k["persona"] = value(func(c *call, v uint64) { c.persona(v) })
-	k["owstatus"] = output(func(c *call, v uint64) {
+	k.value("persona", func(c *call, v uint64) { c.persona(v) })
+	k.output("owstatus", func(c *call, v uint64) {
 		var n uint32
 		if c.ret == 0 {
 			c.addr(v) // WNOHANG and nothing to tell

@@ -3,10 +3,10 @@ package strace
 import "skerry/kernel/abi"
 
 // timeKinds are times and timers.
-func timeKinds(k map[string]*kind) {
-	k["ts"] = value((*call).timespec)
-	k["ots"] = output((*call).timespec)
-	k["ts2"] = value(func(c *call, v uint64) {
+func timeKinds(k kindSet) {
+	k.value("ts", (*call).timespec)
+	k.output("ots", (*call).timespec)
+	k.value("ts2", func(c *call, v uint64) {
 		c.array(v, 2, sizeOf(abi.Timespec{}), func(at uint64) bool {
 			var t abi.Timespec
 			if !load(c, at, &t) {
@@ -23,9 +23,9 @@ func timeKinds(k map[string]*kind) {
 			return true
 		})
 	})
-	k["tv"] = value((*call).timeval)
-	k["otv"] = output((*call).timeval)
-	k["tv2"] = value(func(c *call, v uint64) {
+	k.value("tv", (*call).timeval)
+	k.output("otv", (*call).timeval)
+	k.value("tv2", func(c *call, v uint64) {
 		c.array(v, 2, sizeOf(abi.Timeval{}), func(at uint64) bool {
 			var t abi.Timeval
 			if !load(c, at, &t) {
@@ -35,9 +35,9 @@ func timeKinds(k map[string]*kind) {
 			return true
 		})
 	})
-	k["tz"] = value((*call).timezone)
-	k["otz"] = output((*call).timezone)
-	k["utimbuf"] = value(func(c *call, v uint64) {
+	k.value("tz", (*call).timezone)
+	k.output("otz", (*call).timezone)
+	k.value("utimbuf", func(c *call, v uint64) {
 		var u abi.Utimbuf
 		if loadOr(c, v, &u) {
 			c.str("{actime=")
@@ -47,10 +47,10 @@ func timeKinds(k map[string]*kind) {
 			c.byte('}')
 		}
 	})
-	k["itimerspec"] = value((*call).itimerspec)
-	k["oitimerspec"] = output((*call).itimerspec)
-	k["itimerval"] = value((*call).itimerval)
-	k["oitimerval"] = output((*call).itimerval)
+	k.value("itimerspec", (*call).itimerspec)
+	k.output("oitimerspec", (*call).itimerspec)
+	k.value("itimerval", (*call).itimerval)
+	k.output("oitimerval", (*call).itimerval)
 	// What is left of a sleep is written only when a signal ends it.
 	k["oremain"] = &kind{out: func(c *call, i int) {
 		switch abi.Errno(-c.ret) {
@@ -60,7 +60,7 @@ func timeKinds(k map[string]*kind) {
 			c.addr(c.args[i])
 		}
 	}}
-	k["otime"] = output(func(c *call, v uint64) {
+	k.output("otime", func(c *call, v uint64) {
 		var n uint64
 		if loadOr(c, v, &n) {
 			c.byte('[')
@@ -68,7 +68,7 @@ func timeKinds(k map[string]*kind) {
 			c.byte(']')
 		}
 	})
-	k["otimerid"] = output(func(c *call, v uint64) {
+	k.output("otimerid", func(c *call, v uint64) {
 		var n uint32
 		if loadOr(c, v, &n) {
 			c.byte('[')
@@ -76,7 +76,7 @@ func timeKinds(k map[string]*kind) {
 			c.byte(']')
 		}
 	})
-	k["otms"] = output(func(c *call, v uint64) {
+	k.output("otms", func(c *call, v uint64) {
 		var t abi.Tms
 		if loadOr(c, v, &t) {
 			c.str("{tms_utime=")
