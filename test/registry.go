@@ -133,6 +133,8 @@ var tests = []test{
 	{name: "rootcache", program: "rootcache", toolchain: glibc, cpus: each, short: true, design: []string{
 		"open 0: EROFS", "open by descriptor 0: EROFS", "open 1: EROFS", "open by descriptor 1: EROFS", "open 2: EROFS", "open by descriptor 2: EROFS",
 		"open 3: EROFS", "open by descriptor 3: EROFS", "truncate: EROFS"}},
+	{name: "recycled", program: "recycled", toolchain: both, memory: 64, short: true},
+	{name: "recycled-large", program: "recycled", memory: 256, cpus: one, short: true},
 	{name: "seal", program: "seal", toolchain: glibc, env: []string{"SKERRY_POINTS=1"}, reference: points, cpus: each, short: true, design: sealDesign},
 	{name: "nx", program: "nx", toolchain: both, cpus: each, short: true},
 	{name: "guard", program: "guard", toolchain: both, cpus: each, short: true, design: []string{
