@@ -97,6 +97,7 @@ var tests = []test{
 	{name: "hostile-fuzz", program: "hostile", args: []string{"fuzz", "20000"}, reference: nothing, short: true},
 	{name: "hostile-fuzz-long", program: "hostile", args: []string{"fuzz", "1000000"}, cpus: two, reference: nothing, timeout: 10 * time.Minute},
 	{name: "registers", program: "registers", toolchain: both, cpus: each, machines: anyType, short: true},
+	{name: "flips", program: "flips", toolchain: both, cpus: each, short: true},
 	{name: "fuzzcalls", program: "fuzzcalls", args: []string{"all", "1", "30000"}, memory: 256, machineOnly: true, looseStderr: true, reference: nothing, short: true},
 	{name: "tlb", program: "tlb", cpus: four, short: true, timeout: 5 * time.Minute},
 	{name: "wakeups", program: "wakeups", env: []string{"WAKEUPS_ROUNDS=300"}, short: true, timeout: 5 * time.Minute},
