@@ -98,12 +98,12 @@ type Syscall struct {
 	// Args is the signature, from which the call is decoded: see Table.
 	Args   string
 	Family Family
+	// Reason is why it has no handler and will have none, and Note its detail.
+	Reason Reason
 	// Errno is what the call answers as long as it has no handler; OK stands for
 	// ENOSYS.
 	Errno Errno
-	// Reason is why it has none and will have none, and Note its detail.
-	Reason Reason
-	Note   string
+	Note  string
 }
 
 // Lookup is the row of a number, or nil if there is no such call in Linux 6.12.

@@ -79,7 +79,7 @@ func parse(name, text string, ks kindSet, ss map[string]*set) (*sig, bool) {
 	s := &sig{name: name}
 	args, result, found := strings.Cut(text, "= ")
 	if found {
-		if s.result = results()[result]; s.result == nil {
+		if s.result = resultOf(result); s.result == nil {
 			return nil, false
 		}
 	}

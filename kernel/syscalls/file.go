@@ -447,7 +447,11 @@ func sysFlock(t *task.Thread, fd, op, _, _, _, _ uintptr) (uintptr, abi.Errno) {
 }
 
 func sysIoctl(t *task.Thread, fd, cmd, arg, _, _, _ uintptr) (uintptr, abi.Errno) {
-	return t.Proc.FS.Ioctl(int32(fd), uint32(cmd), arg)
+	n, e := t.Proc.FS.Ioctl(int32(fd), uint32(cmd), arg)
+	if e == abi.EPERM && uint32(cmd)>>8 == 0x89 { // a network device would change
+		return privileged(t, e)
+	}
+	return n, e
 }
 
 func sysFstat(t *task.Thread, fd, addr, _, _, _, _ uintptr) (uintptr, abi.Errno) {

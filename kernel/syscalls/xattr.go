@@ -1,6 +1,8 @@
 package syscalls
 
 import (
+	"strings"
+
 	"skerry/kernel/abi"
 	"skerry/kernel/task"
 	"skerry/kernel/usermem"
@@ -18,12 +20,12 @@ var xattrCalls = []entry{
 	{abi.SYS_LISTXATTR, pathXattr(true, listXattr), ""},
 	{abi.SYS_LLISTXATTR, pathXattr(false, listXattr), ""},
 	{abi.SYS_FLISTXATTR, fdXattr(listXattr), ""},
-	{abi.SYS_SETXATTR, pathXattr(true, setXattr), xattrNote},
-	{abi.SYS_LSETXATTR, pathXattr(false, setXattr), xattrNote},
-	{abi.SYS_FSETXATTR, fdXattr(setXattr), xattrNote},
-	{abi.SYS_REMOVEXATTR, pathXattr(true, removeXattr), xattrNote},
-	{abi.SYS_LREMOVEXATTR, pathXattr(false, removeXattr), xattrNote},
-	{abi.SYS_FREMOVEXATTR, fdXattr(removeXattr), xattrNote},
+	{abi.SYS_SETXATTR, changing(pathXattr(true, setXattr)), xattrNote},
+	{abi.SYS_LSETXATTR, changing(pathXattr(false, setXattr)), xattrNote},
+	{abi.SYS_FSETXATTR, changing(fdXattr(setXattr)), xattrNote},
+	{abi.SYS_REMOVEXATTR, changing(pathXattr(true, removeXattr)), xattrNote},
+	{abi.SYS_LREMOVEXATTR, changing(pathXattr(false, removeXattr)), xattrNote},
+	{abi.SYS_FREMOVEXATTR, changing(fdXattr(removeXattr)), xattrNote},
 }
 
 // xattrCall is the part of a call that comes after its file was found: the
@@ -54,6 +56,20 @@ func fdXattr(rest xattrCall) task.Handler {
 		}
 		defer d.Unref()
 		return rest(d.Dentry(), a1, a2, a3, a4)
+	}
+}
+
+// changing is a call that changes an attribute: those of security.* and trusted.* take a
+// privilege (xattr(7)).
+func changing(h task.Handler) task.Handler {
+	return func(t *task.Thread, file, name, a2, a3, a4, a5 uintptr) (uintptr, abi.Errno) {
+		n, e := h(t, file, name, a2, a3, a4, a5)
+		if e == abi.EPERM {
+			if s, _ := xattrName(name); !strings.HasPrefix(s, "user.") {
+				return privileged(t, e)
+			}
+		}
+		return n, e
 	}
 }
 
