@@ -204,7 +204,7 @@ func TestAuditRequired(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		required bool
-		closed   bool // who reads goes; else they are there and do not read
+		closed   bool // who reads goes; else they are there and do not read on
 		args     []string
 		status   int
 		message  string
@@ -234,6 +234,9 @@ func TestAuditRequired(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.Close()
+			if !c.closed { // beyond the notices, so that it is a record that waits
+				go io.CopyN(io.Discard, r, 200<<10)
+			}
 			b := make([]byte, 64)
 			n, _ := out.Read(b)
 			if c.closed {
