@@ -12,8 +12,9 @@
 #define RETURN BYTE $0xc3
 
 // func rawCopy(dst, src, n uintptr) (left uintptr)
-// 64-byte steps, then 8, then 1. A fault in a step falls back to single bytes,
-// which find the exact byte that cannot be reached.
+// 64-byte steps, then 8, 4, 2 and 1: a word that another thread stores to is read
+// whole, or not at all. A fault in a step falls back to single bytes, which find the
+// exact byte that cannot be reached.
 TEXT ·rawCopy(SB),NOSPLIT,$0-32
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
@@ -53,7 +54,7 @@ out:
 
 TEXT words<>(SB),NOSPLIT|NOFRAME,$0-0
 	CMPQ CX, $8
-	JCS  out
+	JCS  four
 loop:
 	MOVQ (SI), AX
 	MOVQ AX, (DI)
@@ -62,7 +63,23 @@ loop:
 	SUBQ $8, CX
 	CMPQ CX, $8
 	JCC  loop
-out:
+four:
+	CMPQ CX, $4
+	JCS  two
+	MOVL (SI), AX
+	MOVL AX, (DI)
+	ADDQ $4, SI
+	ADDQ $4, DI
+	SUBQ $4, CX
+two:
+	CMPQ CX, $2
+	JCS  one
+	MOVW (SI), AX
+	MOVW AX, (DI)
+	ADDQ $2, SI
+	ADDQ $2, DI
+	SUBQ $2, CX
+one:
 	JMP  bytes<>(SB)
 
 TEXT bytes<>(SB),NOSPLIT|NOFRAME,$0-0

@@ -390,6 +390,21 @@ static int address_connect(void)
 	return !port || !host || now.sin_family != AF_INET ? WRONG("connect: %x, %d", ntohl(now.sin_addr.s_addr), ntohs(now.sin_port)) : port == host ? port : MIX;
 }
 
+// An option is one word of four bytes.
+static int option;
+
+static void option_flip(int b) { SET(option, b ? 0x02020202 : 0x01010101); }
+
+static int option_set(void)
+{
+	static int fd = -1, now;
+	socklen_t n = sizeof now;
+	if (fd < 0)
+		fd = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK(setsockopt(fd, IPPROTO_TCP, 18 /* TCP_USER_TIMEOUT */, &option, sizeof option) == 0 && getsockopt(fd, IPPROTO_TCP, 18, &now, &n) == 0);
+	return now == 0x01010101 ? A : now == 0x02020202 ? B : WRONG("setsockopt: %x", now);
+}
+
 // A Unix socket's name: a datagram comes to one of two.
 static struct sockaddr_un named = {.sun_family = AF_UNIX, .sun_path = "socket0"};
 static int receivers[2];
@@ -430,7 +445,7 @@ static const struct job {
 	{"readv, kernel address", base_flip, base_read}, {"writev, length", length_flip, length_write}, {"sendmsg", message_flip, message_send},
 	{"open, a byte", byte_flip, byte_open}, {"open, a word", word_flip, word_open}, {"rename", byte_flip, byte_rename}, {"sigprocmask", set_flip, set_mask},
 	{"sigaction", action_flip, action_set}, {"utimensat", times_flip, times_set}, {"utimensat, nanoseconds", bad_time_flip, bad_time_set},
-	{"timerfd_settime", timer_flip, timer_set}, {"poll", poll_flip, poll_now}, {"epoll_ctl", epoll_flip, epoll_set}, {"connect", address_flip, address_connect},
+	{"timerfd_settime", timer_flip, timer_set}, {"poll", poll_flip, poll_now}, {"epoll_ctl", epoll_flip, epoll_set}, {"connect", address_flip, address_connect}, {"setsockopt", option_flip, option_set},
 	{"sendto, a name", named_flip, named_send}, {"setrlimit", limit_flip, limit_set},
 };
 
