@@ -15,7 +15,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
-enum { A = 1, B = 2, MIX = 4, CALLS = 3000 };
+enum { A = 1, B = 2, MIX = 4, CALLS = 1500 };
 #define KERNEL ((void *)0xffff888000001000)
 #define SET(where, value) __atomic_store_n(&(where), (value), __ATOMIC_RELAXED)
 
@@ -504,7 +504,7 @@ int main(void)
 		int64_t end = now_ns(CLOCK_MONOTONIC) + 10000 * MS;
 		for (int n = 0; !t_failed && (n < CALLS || ((seen & (A | B)) != (A | B) && now_ns(CLOCK_MONOTONIC) < end)); n++) {
 			seen |= jobs[i].call();
-			if (n % 16 == 0)
+			if (n % 64 == 0)
 				sched_yield();
 		}
 		say("%s: %s", jobs[i].name, t_failed ? "wrong" : (seen & (A | B)) == (A | B) ? "A or B" : "not both seen");
