@@ -40,16 +40,16 @@ func TestGround(t *testing.T) {
 	// What there is no way back from, with every kind of GS base: of ring 0 the kernel's,
 	// 0, one that a program had, one of the kernel's half; and from ring 3.
 	for i, c := range []struct{ vector, gs, line string }{
-		{"08", "k", "\nkernel bug: double fault or machine check\nvector 0000000000000008 error 0000000000000000 address 0000000000600000\nrip ffffffff8"},
-		{"08", "p", "\nkernel bug: double fault or machine check\nvector 0000000000000008 error 0000000000000000 address 0000000000600000\nrip ffffffff8"},
-		{"18", "p", "\nkernel bug: double fault or machine check\nvector 0000000000000012 error 0000000000000000"},
-		{"08", "u", "\nkernel bug: double fault or machine check\nvector 0000000000000008 error 0000000000000000 address 0000000000600000\nrip 0000000000600000"},
+		{"08", "k", "\nkernel bug: double fault\nvector 0000000000000008 error 0000000000000000 address 0000000000600000\nrip ffffffff8"},
+		{"08", "p", "\nkernel bug: double fault\nvector 0000000000000008 error 0000000000000000 address 0000000000600000\nrip ffffffff8"},
+		{"18", "p", "\nskerry: machine check: the hardware or the hypervisor is at fault (take another host); vector 0000000000000012 at "},
+		{"08", "u", "\nkernel bug: double fault\nvector 0000000000000008 error 0000000000000000 address 0000000000600000\nrip 0000000000600000"},
 		{"48", "p", "\nskerry: an interrupt came while interrupts were off, which no processor does"},
-		{"08", "0", "\nkernel bug: double fault or machine check\nvector 0000000000000008 error 0000000000000000"},
-		{"08", "h", "\nkernel bug: double fault or machine check\nvector 0000000000000008 error 0000000000000000"},
-		{"18", "k", "\nkernel bug: double fault or machine check\nvector 0000000000000012 error 0000000000000000"},
-		{"18", "0", "\nkernel bug: double fault or machine check\nvector 0000000000000012 error 0000000000000000"},
-		{"18", "h", "\nkernel bug: double fault or machine check\nvector 0000000000000012 error 0000000000000000"},
+		{"08", "0", "\nkernel bug: double fault\nvector 0000000000000008 error 0000000000000000"},
+		{"08", "h", "\nkernel bug: double fault\nvector 0000000000000008 error 0000000000000000"},
+		{"18", "k", "\nskerry: machine check: the hardware or the hypervisor is at fault (take another host); vector 0000000000000012 at "},
+		{"18", "0", "\nskerry: machine check: the hardware or the hypervisor is at fault (take another host); vector 0000000000000012 at "},
+		{"18", "h", "\nskerry: machine check: the hardware or the hypervisor is at fault (take another host); vector 0000000000000012 at "},
 		{"48", "h", "\nskerry: an interrupt came while interrupts were off, which no processor does"},
 	} {
 		if testing.Short() && i >= 5 {

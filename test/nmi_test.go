@@ -87,7 +87,7 @@ func TestMachineCheck(t *testing.T) {
 			}
 			r.cmd.Wait() // the status says it
 			text := r.errs.String()
-			if n := r.cmd.ProcessState.ExitCode(); n != 120 || !strings.Contains(text, "kernel bug: double fault or machine check\n") || !strings.Contains(text, "vector 0000000000000012 ") {
+			if n := r.cmd.ProcessState.ExitCode(); n != 125 || !strings.Contains(text, "skerry: machine check: the hardware or the hypervisor is at fault") || !strings.Contains(text, "vector 0000000000000012 ") {
 				t.Errorf("status %d, stderr %q", n, tail([]byte(text), 2000))
 			}
 		})

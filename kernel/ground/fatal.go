@@ -112,15 +112,20 @@ func gBug(msg string, r *Regs, addr uint64) {
 }
 
 // gDead is the end after a double fault or machine check, or an interrupt that
-// came with interrupts off. The latter is not the kernel's bug but that of whatever
-// emulates or virtualizes the processor, which delivers an interrupt twice.
+// came with interrupts off. The last is not the kernel's bug but that of whatever
+// emulates or virtualizes the processor, which delivers an interrupt twice; a machine
+// check is an error of the hardware (SDM vol. 3, 15.1).
 func gDead(rp uintptr) {
 	r := regsAt(rp)
-	if r.Vec < 32 {
-		gBug("double fault or machine check", r, uint64(arch.ReadCR2()))
+	if r.Vec == 8 {
+		gBug("double fault", r, uint64(arch.ReadCR2()))
 	}
 	bugLock.Lock()
-	gPut("\r\nskerry: an interrupt came while interrupts were off, which no processor does: the hypervisor is at fault (update it, or take another host); vector ", r.Vec)
+	if r.Vec < 32 {
+		gPut("\r\nskerry: machine check: the hardware or the hypervisor is at fault (take another host); vector ", r.Vec)
+	} else {
+		gPut("\r\nskerry: an interrupt came while interrupts were off, which no processor does: the hypervisor is at fault (update it, or take another host); vector ", r.Vec)
+	}
 	gPut(" at ", r.RIP)
 	gPuts("\r\n")
 	gReset()

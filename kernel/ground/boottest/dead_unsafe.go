@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"runtime"
 	"strconv"
+	"sync/atomic"
 	"unsafe"
 
 	"skerry/kernel/ground"
@@ -31,10 +32,30 @@ func deadEnd() {
 	gs := map[byte]uintptr{'k': 1, '0': 0, 'p': 0x123456789000, 'h': 0xffff888000001000, 'u': 0x7ffffffff000}[rest[3]]
 	// On the last CPU: the block of another one would be found there by mistake.
 	cpu := ground.CPUs() - 1
+	// The others stand still: a page fault of theirs would find no gate, either.
+	var still atomic.Int32
+	for other := range cpu {
+		for range 4 * ground.CPUs() {
+			go func() {
+				runtime.LockOSThread()
+				for {
+					flags := arch.IRQSave()
+					if int((*arch.CPU)(arch.Ptr(arch.This())).ID) == other {
+						still.Add(1)
+						for {
+							arch.Pause()
+						}
+					}
+					arch.IRQRestore(flags)
+					runtime.Gosched()
+				}
+			}()
+		}
+	}
 	for range 4 * ground.CPUs() {
 		go func() {
 			runtime.LockOSThread()
-			for ground.CurrentCPU() != cpu {
+			for ground.CurrentCPU() != cpu || int(still.Load()) < cpu {
 				runtime.Gosched()
 			}
 			println("boottest: vector " + strconv.Itoa(vector) + " with GS " + string(rest[3:4]))
