@@ -28,7 +28,7 @@ func (a *app) openAudit(p *prepared, path string) (done func(r *vmm.Result) *vmm
 	required := kill&bootrec.AuditRequired != 0
 	if path == "" {
 		if required {
-			return nil, usage("%s: its policy requires a record of what the kernel refuses (add --audit FILE)", p.image.Manifest.Program)
+			return nil, usage("%s: its policy requires a record of what the kernel refuses (add --audit FILE)", p.image.Manifest.Name)
 		}
 		return func(r *vmm.Result) *vmm.Result { return r }, nil
 	}
