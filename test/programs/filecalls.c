@@ -234,7 +234,10 @@ struct how {
 static long open_how(const char *path, uint64_t flags, uint64_t mode, uint64_t resolve, size_t size)
 {
 	struct how h = {flags, mode, resolve, 0};
-	long fd = syscall(437, AT_FDCWD, path, &h, size);
+	long fd = -1;
+	// EAGAIN: something was renamed meanwhile, anywhere on the host (openat2(2), ERRORS).
+	for (int try = 0; try < 1000 && (fd = syscall(437, AT_FDCWD, path, &h, size)) < 0 && errno == EAGAIN; try++)
+		;
 	if (fd >= 0) {
 		close(fd);
 		return 0;
