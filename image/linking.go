@@ -85,7 +85,5 @@ func (im *Image) object(fsys fs.FS, name string) (*dynlink.Object, error) {
 	if len(pieces) != 1 || pieces[0].Offset < 0 {
 		return nil, errNotFlat
 	}
-	s := im.Root()
-	root := io.NewSectionReader(im.f, s.Offset, s.Length)
-	return dynlink.ReadFlags(io.NewSectionReader(root, pieces[0].Offset, pieces[0].Size))
+	return dynlink.ReadFlags(io.NewSectionReader(im.reader(im.section(kindRoot)), pieces[0].Offset, pieces[0].Size))
 }

@@ -118,8 +118,10 @@ func (im *Image) Root() Section { return *im.section(kindRoot) }
 func (im *Image) KernelSize() int64 { return im.section(kindKernel).Length }
 
 // Kernel is the kernel's ELF file, which Verify checks with the rest.
-func (im *Image) Kernel() *io.SectionReader {
-	s := im.section(kindKernel)
+func (im *Image) Kernel() *io.SectionReader { return im.reader(im.section(kindKernel)) }
+
+// reader reads a section, unchecked.
+func (im *Image) reader(s *Section) *io.SectionReader {
 	return io.NewSectionReader(im.f, s.Offset, s.Length)
 }
 
@@ -172,7 +174,7 @@ func (im *Image) Verify() error {
 // verify checks a section and the padding behind it.
 func (im *Image) verify(s *Section) error {
 	end := s.Offset + s.Length
-	sum, err := Sum(io.NewSectionReader(im.f, s.Offset, s.Length))
+	sum, err := Sum(im.reader(s))
 	pad := make([]byte, roundUp(end)-end)
 	if err == nil && len(pad) > 0 {
 		_, err = im.f.ReadAt(pad, end)
@@ -202,8 +204,7 @@ var kindNames = [...]string{erofs.Dir: "directory", erofs.Regular: "file", erofs
 
 // FS returns the root file system, read by go-erofs.
 func (im *Image) FS() (fs.FS, error) {
-	s := im.Root()
-	fsys, err := goerofs.Open(io.NewSectionReader(im.f, s.Offset, s.Length))
+	fsys, err := goerofs.Open(im.reader(im.section(kindRoot)))
 	if err != nil {
 		return nil, refuse(im.Path, fmt.Errorf("has no readable root: %w", err))
 	}

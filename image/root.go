@@ -333,7 +333,7 @@ func (l *layout) libraries(s *BuildSpec, program string, o *dynlink.Object, args
 			paths = slices.DeleteFunc(slices.Clone(paths), func(p known.Path) bool { return !p.Named })
 		}
 		for _, p := range paths {
-			before, guest, add := l.t.Count(), p.Host, l.tree
+			guest, add := p.Host, l.tree
 			if p.Guest != "" {
 				guest, add = p.Guest, l.place
 			}
@@ -342,11 +342,8 @@ func (l *layout) libraries(s *BuildSpec, program string, o *dynlink.Object, args
 					"give it with --file or --dir elsewhere, or choose another folder with -w"})
 				continue
 			}
-			if err := add(p, &l.found); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return cannotRun(l.name, p.Host+" ("+p.Why+"): "+cause(err), "")
-			}
-			if n := l.t.Count() - before; n > 0 {
-				l.record(Packed{Guest: guest, Host: p.Host, Files: n, Why: facts.Name + ": " + p.Why})
+			if err := l.add(p, guest, add, facts.Name+": "+p.Why); err != nil {
+				return err
 			}
 		}
 		if !s.Exact {
@@ -370,8 +367,10 @@ func (l *layout) libraries(s *BuildSpec, program string, o *dynlink.Object, args
 		if names, err = l.names(program); err != nil {
 			return err
 		}
-		if err := l.zones(names); err != nil {
-			return err
+		if names.Zones {
+			if err := l.zones(); err != nil {
+				return err
+			}
 		}
 		if err := l.zone(s.Zone, zoneDir); err != nil {
 			return err
@@ -399,6 +398,22 @@ func (l *layout) libraries(s *BuildSpec, program string, o *dynlink.Object, args
 	}
 	return l.pack(c, l.name, must)
 }
+
+// add packs a path that a program reads, if this host has it, to stand at guest, by tree or
+// place.
+func (l *layout) add(p known.Path, guest string, by func(known.Path, *[]module) error, why string) error {
+	before := l.t.Count()
+	if err := by(p, &l.found); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return cannotRun(l.name, p.Host+" ("+p.Why+"): "+cause(err), "")
+	}
+	if n := l.t.Count() - before; n > 0 {
+		l.record(Packed{Guest: guest, Host: p.Host, Files: n, Why: why})
+	}
+	return nil
+}
+
+// has reports whether something stands at a path, or where links lead from there.
+func (l *layout) has(p string) bool { return l.t.Lookup(l.t.Follow(p)) != erofs.None }
 
 // links makes the links that a known program needs, where nothing stands yet.
 func (l *layout) links(facts *known.Facts) error {

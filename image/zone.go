@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 
-	"skerry/image/erofs"
 	"skerry/image/known"
 )
 
@@ -35,6 +34,16 @@ func Zone(env []string) (name string) {
 	return name
 }
 
+// zones packs the time zones of this host for a program that looks them up, but if the
+// user gave others.
+func (l *layout) zones() error {
+	p := known.TimeZones()
+	if l.has(p.Host) {
+		return nil
+	}
+	return l.add(p, p.Host, l.tree, p.Why+", which it looks up")
+}
+
 // zone packs the time zone that the environment names, as far as this host has it; a
 // program without it goes on with UTC, on Linux, too.
 func (l *layout) zone(name, dir string) error {
@@ -48,7 +57,7 @@ func (l *layout) zone(name, dir string) error {
 		}
 		return nil
 	}
-	if l.t.Lookup(l.t.Follow(host)) != erofs.None {
+	if l.has(host) {
 		return nil
 	}
 	if _, err := l.host(host, false); err != nil {

@@ -144,12 +144,11 @@ func (p *published) take(f Forward) error {
 	if err != nil {
 		return portError(f, err)
 	}
-	at, release, err := relay.Hold()
+	at, err := p.hold(f)
 	if err != nil {
 		l.Close()
-		return failed("-p "+f.String(), cause(err), "")
+		return err
 	}
-	p.holds = append(p.holds, release)
 	f.Host = netip.AddrPortFrom(f.Host.Addr(), l.Addr().(*net.TCPAddr).AddrPort().Port())
 	p.forwards = append(p.forwards, f)
 	i := len(p.qemu)
@@ -162,19 +161,15 @@ func (p *published) take(f Forward) error {
 // number got it first: that it is bound keeps nobody from listening on it who reuses
 // addresses. The user's own ports are not given up.
 func (p *published) again() error {
-	for _, release := range p.holds {
-		release()
-	}
-	p.holds = nil
+	p.letGo()
 	for i := range p.qemu {
 		if p.qemu[i].Proto != "tcp" {
 			continue
 		}
-		at, release, err := relay.Hold()
+		at, err := p.hold(p.forwards[i])
 		if err != nil {
-			return failed("-p "+p.forwards[i].String(), cause(err), "")
+			return err
 		}
-		p.holds = append(p.holds, release)
 		p.qemu[i].Host = at
 	}
 	return nil
@@ -205,6 +200,20 @@ func (p *published) release() {
 func (p *published) close() {
 	p.release()
 	p.relay.Close()
+	p.letGo()
+}
+
+// hold takes a port of the loopback on which QEMU may listen for f, until letGo.
+func (p *published) hold(f Forward) (netip.AddrPort, error) {
+	at, release, err := relay.Hold()
+	if err != nil {
+		return at, failed("-p "+f.String(), cause(err), "")
+	}
+	p.holds = append(p.holds, release)
+	return at, nil
+}
+
+func (p *published) letGo() {
 	for _, release := range p.holds {
 		release()
 	}

@@ -48,13 +48,11 @@ func (a *app) openAudit(p *prepared, path string) (done func(r *vmm.Result) *vmm
 		if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 			return nil, fail("is not a regular file")
 		}
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		for i := 0; err != nil && i < 10; i++ { // audit verify may look who has it
+		for try := 0; syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil; try++ {
+			if try == 10 { // audit verify holds it for a moment, to see who has it
+				return nil, fail("another machine writes to it (give each a file of its own)")
+			}
 			time.Sleep(10 * time.Millisecond)
-			err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		}
-		if err != nil {
-			return nil, fail("another machine writes to it (give each a file of its own)")
 		}
 		if old, err = audit.Verify(file); err != nil {
 			return nil, fail(fmt.Sprintf("is there, and is no whole audit record: %v (name another file)", err))

@@ -84,12 +84,12 @@ func TestOwnCertificates(t *testing.T) {
 // TestZoneSkip: machines have UTC, so this host's own zone is not among the zones.
 func TestZoneSkip(t *testing.T) {
 	for rel, want := range map[string]bool{"localtime": true, "UTC": false, "Europe/Berlin": false, "zone.tab": false} {
-		if timeZones().Skip(rel, false) != want {
+		if TimeZones().Skip(rel, false) != want {
 			t.Errorf("%s: %v", rel, !want)
 		}
 	}
 	for rel, want := range map[string]bool{"right": true, "posix": true, "Europe": false, "localtime": false} {
-		if timeZones().Skip(rel, true) != want {
+		if TimeZones().Skip(rel, true) != want {
 			t.Errorf("%s: %v", rel, !want)
 		}
 	}

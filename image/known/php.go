@@ -45,7 +45,7 @@ func php(p *Program) *Facts {
 		}
 	}
 	// Debian's reads the system's time zones, and lists the folder when it starts.
-	f.Paths = append(f.Paths, timeZones(), Path{Host: opensslConf, Why: "configuration of OpenSSL"})
+	f.Paths = append(f.Paths, TimeZones(), Path{Host: opensslConf, Why: "configuration of OpenSSL"})
 	f.Paths = append(f.Paths, p.certificates()...)
 	if v := strings.ToLower(p.phpSetting("pcre.jit", inis)); v == "" || v == "1" || v == "on" || v == "yes" || v == "true" {
 		f.JIT = pcreCode

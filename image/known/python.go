@@ -55,7 +55,7 @@ func (p *Program) pythonFacts(prefix, lib string, v *venv) *Facts {
 	for _, x := range append(p.certificates(), []Path{
 		{Host: opensslConf, Why: "configuration of OpenSSL"},
 		{Host: "/etc/mime.types", Why: "types of files"}, {Host: "/usr/lib/locale/C.utf8", Why: "the locale C.UTF-8"},
-		timeZones(), // for its module zoneinfo
+		TimeZones(), // for its module zoneinfo
 	}...) {
 		if exists(x.Host) {
 			f.Paths = append(f.Paths, x)

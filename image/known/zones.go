@@ -3,17 +3,10 @@ package known
 // zones is where the system has the time zones.
 const zones = "/usr/share/zoneinfo"
 
-// TimeZones are all of them for a program that looks a zone up by its name.
-func (n Names) TimeZones() (list []Path) {
-	if n.Zones {
-		list = append(list, timeZones())
-	}
-	return list
-}
-
-// timeZones are all of them, for a language whose library looks a zone up by its name.
+// TimeZones are all of them, for a program or the library of a language that looks a zone up
+// by its name.
 // A link to the zone of this host is not among them: machines have UTC.
-func timeZones() Path { return Path{Host: zones, Why: "time zones", Skip: zoneSkip} }
+func TimeZones() Path { return Path{Host: zones, Why: "time zones", Skip: zoneSkip} }
 
 // zoneSkip leaves out the second and third form of each time zone, and the host's own.
 func zoneSkip(rel string, dir bool) bool {

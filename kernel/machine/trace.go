@@ -31,7 +31,7 @@ func (m *Machine) trace() {
 	task.Trace.Enter = func(t *task.Thread, nr uint64, a *[6]uintptr) {
 		b := strconv.AppendInt(t.TraceLine[:0], int64(t.TID), 10)
 		b = append(b, ' ')
-		t.TraceLine = dec.Enter(b, number(nr), words(a), strace.User{})
+		t.TraceLine = dec.Enter(b, int(nr), words(a), strace.User{})
 		t.TraceStart = ground.Nanotime()
 		if nr == abi.SYS_EXIT || nr == abi.SYS_EXIT_GROUP {
 			m.Ports.Strace(dec.NoReturn(t.TraceLine))
@@ -56,7 +56,7 @@ func (m *Machine) trace() {
 		if e != abi.OK {
 			ret = -int64(e)
 		}
-		t.TraceLine = dec.Exit(t.TraceLine, number(nr), words(a), ret, ground.Nanotime()-t.TraceStart, strace.User{})
+		t.TraceLine = dec.Exit(t.TraceLine, int(nr), words(a), ret, ground.Nanotime()-t.TraceStart, strace.User{})
 		m.Ports.Strace(t.TraceLine)
 	}
 	task.Trace.Signal = func(t *task.Thread, info *[abi.SiginfoSize]byte) {
@@ -87,10 +87,6 @@ func (m *Machine) unfinished() {
 	}
 }
 
-// number is a call's number as an int, out of range for what no table has: as it is, since
-// a record that names another number than the program's tells of another attempt.
-func number(nr uint64) int { return int(nr) }
-
 func words(a *[6]uintptr) (w [6]uint64) {
 	for i, v := range a {
 		w[i] = uint64(v)
@@ -104,7 +100,7 @@ func (m *Machine) refused(t *task.Thread, nr uint64, a *[6]uintptr, e abi.Errno)
 	if e != abi.ENOSYS { // else task.NotThere is told
 		policy.Count(nr, e)
 	}
-	point := policy.CallPoint(number(nr))
+	point := policy.CallPoint(int(nr))
 	denied := point == policy.SingleProcess || point == policy.NoUsers || point == policy.NoShells
 	matters := m.Record.Audit || point == policy.AttackSurface && policy.Kills(bootrec.RuleSurface)
 	if !denied && (!matters || nr == abi.SYS_RSEQ) && !m.Record.Verbose {
@@ -113,14 +109,14 @@ func (m *Machine) refused(t *task.Thread, nr uint64, a *[6]uintptr, e abi.Errno)
 		// thread with a C library asks for rseq and goes on without: that says nothing
 		// of the program.
 		if nr != abi.SYS_RSEQ {
-			v := &policy.Event{Rule: policy.RuleCall, Point: point, Errno: e, Number: number(nr), Args: words(a)}
+			v := &policy.Event{Rule: policy.RuleCall, Point: point, Errno: e, Number: int(nr), Args: words(a)}
 			v.By(t)
 			policy.Note(v)
 		}
 		return
 	}
-	what := strace.Describe(number(nr), words(a), strace.User{})
-	about := policy.Path(number(nr), what)
+	what := strace.Describe(int(nr), words(a), strace.User{})
+	about := policy.Path(int(nr), what)
 	if denied {
 		policy.Denied(t, point, policy.RuleCall, what, about, e)
 	} else {

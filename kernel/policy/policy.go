@@ -55,7 +55,7 @@ var Log func(string)
 
 // Place names the code at an address of the program: its symbol, or file and
 // offset. Set at boot.
-var Place = func(pc uint64) string { return "0x" + strconv.FormatUint(pc, 16) }
+var Place = hex
 
 // Violated records that thread t, nil if it is not known, violated a rule of the policy,
 // and ends the machine if the policy says so, which it reports. more is said behind what

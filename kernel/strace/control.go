@@ -133,18 +133,21 @@ func fcntlResult(c *call) {
 	case abi.F_GETSIG:
 		c.dec(c.ret)
 		if c.ret != 0 {
-			c.str(" (")
-			c.signal(int32(v))
-			c.byte(')')
+			c.inBrackets(func() { c.signal(int32(v)) })
 		}
 	case abi.F_GETLEASE:
 		c.dec(c.ret)
-		c.str(" (")
-		c.enum(&setLocktype, v)
-		c.byte(')')
+		c.inBrackets(func() { c.enum(&setLocktype, v) })
 	default:
 		c.dec(c.ret)
 	}
+}
+
+// inBrackets writes what a number stands for behind it.
+func (c *call) inBrackets(write func()) {
+	c.str(" (")
+	write()
+	c.byte(')')
 }
 
 // flagResult writes a result that is made of bits.
@@ -288,9 +291,7 @@ func prctlResult(c *call) {
 	default:
 		return
 	}
-	c.str(" (")
-	c.enum(s, uint64(c.ret))
-	c.byte(')')
+	c.inBrackets(func() { c.enum(s, uint64(c.ret)) })
 }
 
 // prctlArgs is how many arguments an operation of prctl(2) has beside its number;

@@ -20,7 +20,7 @@ var results = [...]struct {
 	{"ptr", func(c *call) { c.hex(uint64(c.ret)) }},
 	{"mode", func(c *call) { c.octal(uint64(c.ret)) }},
 	{"fcntl", fcntlResult},
-	{"persona", func(c *call) { c.hex(uint64(c.ret)); c.str(" ("); c.persona(uint64(c.ret)); c.byte(')') }},
+	{"persona", func(c *call) { c.hex(uint64(c.ret)); c.inBrackets(func() { c.persona(uint64(c.ret)) }) }},
 	{"poll", func(c *call) { c.pollResult(0) }},
 	{"ppoll", func(c *call) { c.pollResult(c.args[2]) }},
 	{"select", func(c *call) { c.selectResult(func() { c.timeval(c.args[4]) }) }},
@@ -28,17 +28,13 @@ var results = [...]struct {
 	{"sigwait", func(c *call) {
 		c.dec(c.ret)
 		if n := abi.SignalName(int(c.ret)); n != "" {
-			c.str(" (")
-			c.str(n)
-			c.byte(')')
+			c.inBrackets(func() { c.str(n) })
 		}
 	}},
 	{"prctl", prctlResult},
 	{"ioprio", func(c *call) {
 		c.dec(c.ret)
-		c.str(" (")
-		c.ioprio(uint64(c.ret))
-		c.byte(')')
+		c.inBrackets(func() { c.ioprio(uint64(c.ret)) })
 	}},
 	{"membarrier", func(c *call) {
 		if uint32(c.args[0]) != abi.MEMBARRIER_CMD_QUERY || c.ret == 0 {
@@ -46,23 +42,17 @@ var results = [...]struct {
 			return
 		}
 		c.hex(uint64(c.ret))
-		c.str(" (")
-		c.bits(&setMembarrier, uint64(c.ret))
-		c.byte(')')
+		c.inBrackets(func() { c.bits(&setMembarrier, uint64(c.ret)) })
 	}},
 	{"time", func(c *call) { c.dec(c.ret) }},
 	{"schedpolicy", func(c *call) {
 		c.dec(c.ret)
-		c.str(" (")
-		c.schedPolicy(uint32(c.ret))
-		c.byte(')')
+		c.inBrackets(func() { c.schedPolicy(uint32(c.ret)) })
 	}},
 	{"adjtime", func(c *call) {
 		c.dec(c.ret)
 		if n := setAdjstate.find(c.ret); n != "" {
-			c.str(" (")
-			c.str(n)
-			c.byte(')')
+			c.inBrackets(func() { c.str(n) })
 		}
 	}},
 }

@@ -395,9 +395,7 @@ func recvOne(t *task.Thread, d *vfs.Description, s socket.Socket, msg uintptr, f
 		dropRights(m)
 		return 0, e
 	}
-	if e := controlOut(t, m, uintptr(h.Control), flags&abi.MSG_CMSG_CLOEXEC != 0); e != abi.OK {
-		return 0, e
-	}
+	controlOut(t, m, uintptr(h.Control), flags&abi.MSG_CMSG_CLOEXEC != 0)
 	if h.Name != 0 {
 		n := min(m.AddrLen, int(h.Namelen))
 		if _, e := usermem.CopyOut(uintptr(h.Name), m.Addr[:n]); e != abi.OK {
@@ -412,7 +410,7 @@ func recvOne(t *task.Thread, d *vfs.Description, s socket.Socket, msg uintptr, f
 // as there is room and a limit for. Messages that cannot be written are left out and the
 // rest is delivered, as on Linux (put_cmsg, scm_detach_fds); nobody would know of their
 // descriptors, so those are dropped.
-func controlOut(t *task.Thread, m *socket.RecvMsg, addr uintptr, cloexec bool) abi.Errno {
+func controlOut(t *task.Thread, m *socket.RecvMsg, addr uintptr, cloexec bool) {
 	var fds []int32
 	var opened []*vfs.Description
 	room := m.RightsRoom()
@@ -435,9 +433,9 @@ func controlOut(t *task.Thread, m *socket.RecvMsg, addr uintptr, cloexec bool) a
 		m.PutRights(fds)
 	}
 	if m.Used == 0 {
-		return abi.OK
+		return
 	}
-	n, e := usermem.CopyOut(addr, m.Control[:m.Used])
+	n, _ := usermem.CopyOut(addr, m.Control[:m.Used])
 	whole := m.Whole(n)
 	all := whole == m.Used
 	m.Used = whole
@@ -450,10 +448,6 @@ func controlOut(t *task.Thread, m *socket.RecvMsg, addr uintptr, cloexec bool) a
 		t.Proc.Files.Cancel(fd)
 		opened[i].Unref()
 	}
-	if e == abi.EFAULT {
-		e = abi.OK
-	}
-	return e
 }
 
 // mmsgSize is sizeof(struct mmsghdr): a msghdr, the count, padding.
