@@ -131,7 +131,7 @@ func TestAudit(t *testing.T) {
 func checkAbout(t *testing.T, lines []auditLine) {
 	t.Helper()
 	for what, want := range map[string]string{
-		"call execve": `{"path":"/bin/sh\n\"\u001b[2J"}`, "identity setuid": `{"id":0}`, "call fork": "", "call io_uring_setup": "",
+		"call execve": `{"path":"/bin/sh\n\"\u001b[2J"}`, "identity setuid": `{"id":0}`, "identity mknod": `{"path":"/tmp/device"}`, "identity setgroups": "", "call fork": "", "call io_uring_setup": "",
 		"jit mmap": `{"addr":"0x0","len":4096,"prot":"rwx"}`, "call socket": `{"family":17,"type":3,"proto":0}`,
 		"egress ": `{"addr":"10.0.2.2:22"}`, "call sendto": `{"family":16,"proto":0,"request":24}`,
 	} {

@@ -128,7 +128,12 @@ func (m *Machine) refused(t *task.Thread, nr uint64, a *[6]uintptr, e abi.Errno)
 func identityDenied(t *task.Thread, id uint32) {
 	policy.Count(uint64(t.Call()), abi.EPERM)
 	a := t.Args()
-	policy.Denied(t, policy.NoUsers, policy.RuleIdentity, strace.Describe(t.Call(), words(&a), strace.User{}), policy.Object{Members: policy.AnID, N: [3]uint64{uint64(id)}}, abi.EPERM)
+	what := strace.Describe(t.Call(), words(&a), strace.User{})
+	about := policy.Path(t.Call(), what)
+	if id != syscalls.NoID {
+		about.Members, about.N[0] = policy.AnID, uint64(id)
+	}
+	policy.Denied(t, policy.NoUsers, policy.RuleIdentity, what, about, abi.EPERM)
 }
 
 // described is a call of which only the numbers are known any more.

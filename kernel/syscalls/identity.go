@@ -96,7 +96,12 @@ func same(id uintptr, keep bool) bool {
 	return v == abi.ID || keep && v == ^uint32(0)
 }
 
-// Identity is told of an attempt to become someone else. Set at boot.
+// NoID stands for no user or group, where a call is about rights or a file. As an argument it
+// would mean "leave it", which is never refused.
+const NoID = ^uint32(0)
+
+// Identity is told of an attempt to become someone else, or to have rights (NoID). Set at
+// boot.
 var Identity = func(t *task.Thread, id uint32) {}
 
 func deny(t *task.Thread, id uintptr) (uintptr, abi.Errno) {
@@ -108,7 +113,7 @@ func deny(t *task.Thread, id uintptr) (uintptr, abi.Errno) {
 // told of as becoming someone who has it.
 func privileged(t *task.Thread, e abi.Errno) (uintptr, abi.Errno) {
 	if e == abi.EPERM {
-		return deny(t, 0)
+		return deny(t, uintptr(NoID))
 	}
 	return 0, e
 }
@@ -145,7 +150,7 @@ func sysSetfsuid(t *task.Thread, id, _, _, _, _, _ uintptr) (uintptr, abi.Errno)
 }
 
 func sysSetgroups(t *task.Thread, n, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
-	return deny(t, 0)
+	return deny(t, uintptr(NoID))
 }
 
 // capHeader is struct __user_cap_header_struct.
@@ -210,7 +215,7 @@ func sysCapset(t *task.Thread, head, data, _, _, _, _ uintptr) (uintptr, abi.Err
 		return 0, e
 	}
 	if sets != [2][3]uint32{} {
-		return deny(t, 0)
+		return deny(t, uintptr(NoID))
 	}
 	return 0, abi.OK
 }

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 // Functions with frame pointers, of which the innermost makes a call that is refused.
@@ -70,6 +71,8 @@ int main(void)
 	wrong += fork() != -1;
 	wrong += execv(argv[0], argv) != -1;
 	wrong += setuid(0) != -1;
+	wrong += mknod("/tmp/device", S_IFCHR | 0600, 0x501) != -1;
+	wrong += syscall(SYS_setgroups, 0, NULL) != -1;
 	wrong += mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
 	wrong += syscall(SYS_io_uring_setup, 1, NULL) != -1;
 	outer();
