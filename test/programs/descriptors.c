@@ -150,7 +150,7 @@ static int lock(int fd, int cmd, int type, long start, long len, int whence)
 
 static void *release(void *arg)
 {
-	pause_ns(30 * MS);
+	await_blocked(30 * MS);
 	lock(*(int *)arg, 37, F_UNLCK, 0, 0, SEEK_SET);
 	return NULL;
 }

@@ -312,7 +312,7 @@ static void herd(uint32_t events, const char *what)
 		t[i] = go(waits, NULL);
 	while (__atomic_load_n(&herd_ready, __ATOMIC_SEQ_CST) < 4)
 		pause_ns(MS);
-	pause_ns(100 * MS);
+	await_blocked(100 * MS);
 	CHECK(write(herd_pipe[1], "x", 1) == 1);
 	for (int i = 0; i < 4; i++)
 		pthread_join(t[i], NULL);
@@ -404,12 +404,12 @@ static void meanwhile(void)
 	CHECK(pipe(p) == 0);
 	CHECK(write(p[1], "x", 1) == 1);
 	pthread_t t = go(waits_once, NULL);
-	pause_ns(50 * MS);
+	await_blocked(50 * MS);
 	add(waited_on, p[0], EPOLLIN); // what is added is seen
 	pthread_join(t, NULL);
 	mod(waited_on, p[0], 0);
 	t = go(waits_once, NULL);
-	pause_ns(50 * MS);
+	await_blocked(50 * MS);
 	mod(waited_on, p[0], EPOLLIN);
 	pthread_join(t, NULL);
 	del(waited_on, p[0]);

@@ -138,7 +138,7 @@ static void status(void)
 		"VmHWM:", "VmRSS:", "RssAnon:", "RssFile:", "RssShmem:", "VmData:", "VmStk:", "VmExe:", "VmLib:", "VmPTE:", "VmSwap:", "Threads:", "NoNewPrivs:", "Seccomp:",
 		"voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"};
 	pthread_t t = go(sleeps, NULL);
-	pause_ns(50 * MS);
+	await_blocked(50 * MS);
 	umask(027);
 	CHECK(slurp("/proc/self/status") > 0);
 	absent(names, COUNT(names), "status");

@@ -84,15 +84,15 @@ static void start(struct waiter *w, int n, const uint32_t *bits)
 		w[i].t = go(waits, &w[i]);
 		while (__atomic_load_n(&w[i].waits, __ATOMIC_ACQUIRE) == 0)
 			pause_ns(MS / 10);
-		pause_ns(3 * MS); // the order of waiting is that of starting
+		await_blocked(3 * MS); // the order of waiting is that of starting
 	}
-	pause_ns(30 * MS);
+	await_blocked(30 * MS);
 }
 
 static int awake(struct waiter *w, int n)
 {
 	int a = 0;
-	pause_ns(30 * MS);
+	await_blocked(30 * MS);
 	for (int i = 0; i < n; i++)
 		a += __atomic_load_n(&w[i].waits, __ATOMIC_ACQUIRE) == 2;
 	return a;
@@ -194,7 +194,7 @@ static void wake_op(void)
 		v[i].word = &word2, v[i].bits = ~0u;
 		v[i].t = go(waits, &v[i]);
 	}
-	pause_ns(50 * MS);
+	await_blocked(50 * MS);
 	SHOW(futex(&word, WAKE_OP | PRIVATE, 2, (void *)10, &word2, encode(1, 1, 0, 5)));
 	SHOW(futex(&word, WAKE_OP | PRIVATE, 1, (void *)10, &word2, encode(1, 1, 0, 1)));
 	say("word2 %u", word2);

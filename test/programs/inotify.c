@@ -156,7 +156,7 @@ static void watching(void)
 
 static void *writer(void *arg)
 {
-	pause_ns(20 * MS);
+	await_blocked(20 * MS);
 	close(touch("watched/a", O_CREAT | O_WRONLY, "late"));
 	return arg;
 }

@@ -251,7 +251,7 @@ static long wait_raw(const void *set, siginfo_t *si, const struct timespec *ts, 
 
 static void *kicks(void *arg)
 {
-	pause_ns(100 * MS);
+	await_blocked(100 * MS);
 	pthread_kill(*(pthread_t *)arg, SIGUSR2);
 	return NULL;
 }
@@ -259,7 +259,7 @@ static void *kicks(void *arg)
 static void *sends(void *arg)
 {
 	(void)arg;
-	pause_ns(100 * MS);
+	await_blocked(100 * MS);
 	kill(getpid(), SIGUSR1);
 	return NULL;
 }

@@ -460,8 +460,8 @@ static void waiting(void)
 	// The timeout is looked at when a message has come.
 	struct timespec ts = {0, 100 * MS};
 	vectors();
-	t = go(late, (void *)1);
 	int64_t start = now_ns(CLOCK_MONOTONIC);
+	t = go(late, (void *)1);
 	SHOW(RECVMMSG(pair[1], in, MANY, 0, &ts));
 	int64_t took = now_ns(CLOCK_MONOTONIC) - start;
 	CHECK(took >= 250 * MS && took < 20000 * MS);

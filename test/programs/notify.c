@@ -192,7 +192,7 @@ static void print(const struct signalfd_siginfo *s)
 
 static void *sender(void *arg)
 {
-	pause_ns(20 * MS);
+	await_blocked(20 * MS);
 	kill(getpid(), SIGUSR2);
 	return arg;
 }
@@ -398,7 +398,7 @@ static long waitv(struct waitv *w, unsigned n, unsigned flags, int64_t after, in
 
 static void *waker(void *arg)
 {
-	pause_ns(20 * MS);
+	await_blocked(20 * MS);
 	long n = syscall(454, &words[(long)arg], 0xffffffffUL, 1, SIZE_U32 | PRIVATE);
 	CHECK(n == 1);
 	return NULL;
@@ -461,7 +461,7 @@ static void new_futexes(void)
 	SHOW(syscall(455, &words[0], 0UL, 1UL, SIZE_U32 | 64, &past, CLOCK_MONOTONIC));
 	// Two wait at the first word; one is woken, one moved on.
 	pthread_t a = go(any_waiter, 0), b = go(any_waiter, 0);
-	pause_ns(50 * MS);
+	await_blocked(50 * MS);
 	SHOW(syscall(454, &words[0], 0xf0UL, 5, SIZE_U32 | PRIVATE)); // not in their set
 	SHOW(syscall(454, &words[0], 0xfUL, 0, SIZE_U32 | PRIVATE));
 	SHOW(syscall(456, w, 0, 1, 1));

@@ -122,7 +122,7 @@ static int takes_pipe[2];
 
 static void *later(void *arg)
 {
-	pause_ns(50 * MS);
+	await_blocked(50 * MS);
 	write(takes_pipe[1], "late", 4);
 	return arg;
 }

@@ -147,7 +147,7 @@ static void of_threads(void)
 	SHOW(poll(&p, 1, 5000));
 	say("readable %d", !!(p.revents & POLLIN));
 	pthread_join(t, NULL);
-	pause_ns(50 * MS);
+	await_blocked(50 * MS);
 	SHOW(signal_to(fd, 0, NULL, 0));
 	SHOW(open_pid(tid, THREAD));
 	close(fd);

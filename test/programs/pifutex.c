@@ -87,7 +87,7 @@ static void waiting(void)
 	futex(&word, LOCK, 0, NULL, NULL, 0);
 	for (long i = 0; i < 4; i++) {
 		t[i] = go(queue_up, (void *)i);
-		pause_ns(40 * MS);
+		await_blocked(40 * MS);
 	}
 	say("%s", shape(word, my_tid()));
 	// Not what waits for a wake-up.
@@ -139,9 +139,9 @@ static void handler(int sig)
 
 static void *pokes(void *arg)
 {
-	pause_ns(50 * MS);
+	await_blocked(50 * MS);
 	pthread_kill(*(pthread_t *)arg, SIGUSR1);
-	pause_ns(50 * MS);
+	await_blocked(50 * MS);
 	__atomic_store_n(&stop, 1, __ATOMIC_SEQ_CST);
 	return NULL;
 }
@@ -173,13 +173,12 @@ static void ends(void)
 	t = held(&word);
 	p = go(pokes, &self);
 	pause_ns(20 * MS);
-	stop = 0;
 	__atomic_store_n(&turn, 0, __ATOMIC_SEQ_CST);
 	pthread_join(p, NULL); // sets stop to 1
 	pthread_join(t, NULL);
 	t = held(&word);
 	pthread_t w = go(queue_up, (void *)5);
-	pause_ns(50 * MS);
+	await_blocked(50 * MS);
 	__atomic_store_n(&stop, 2, __ATOMIC_SEQ_CST);
 	pthread_join(t, NULL), pthread_join(w, NULL);
 	say("waiter of a dead one: %s, %s", t_errno(answer[5]), shape(word, 0));
@@ -212,7 +211,7 @@ static void deadlock(void)
 	pthread_t t = go(crosses, NULL);
 	while (!__atomic_load_n(&owner, __ATOMIC_SEQ_CST))
 		pause_ns(MS);
-	pause_ns(50 * MS);
+	await_blocked(50 * MS);
 	SHOW(futex(&two, LOCK, 0, NULL, NULL, 0));
 	SHOW(futex(&one, UNLOCK, 0, NULL, NULL, 0));
 	pthread_join(t, NULL);
@@ -232,7 +231,7 @@ static void mixed(void)
 {
 	plain = my_tid();
 	pthread_t t = go(sleeps, NULL);
-	pause_ns(50 * MS);
+	await_blocked(50 * MS);
 	SHOW(futex(&plain, UNLOCK, 0, NULL, NULL, 0)); // who waits is no waiter of this kind
 	plain = 0x1000;
 	SHOW(futex(&plain, LOCK, 0, NULL, NULL, 0));
@@ -326,7 +325,7 @@ static void library(void)
 	pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST);
 	pthread_mutex_init(&m, &a);
 	pthread_t d = go(locks_and_dies, (void *)80L);
-	pause_ns(30 * MS);
+	await_blocked(30 * MS);
 	say("waiter: %s", t_errno(pthread_mutex_lock(&m)));
 	say("consistent %d", pthread_mutex_consistent(&m));
 	say("unlock %d", pthread_mutex_unlock(&m));

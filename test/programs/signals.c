@@ -223,7 +223,7 @@ static volatile int slept;
 static void *sends(void *arg)
 {
 	pthread_t *t = arg;
-	pause_ns(50 * MS);
+	await_blocked(50 * MS);
 	pthread_kill(*t, SIGUSR1);
 	return NULL;
 }
@@ -356,10 +356,10 @@ static void *kicks(void *arg)
 {
 	pthread_t *t = arg;
 	for (int n = 0; n < 3; n++) {
-		pause_ns(30 * MS);
+		await_blocked(30 * MS);
 		pthread_kill(*t, SIGUSR1);
 	}
-	pause_ns(30 * MS);
+	await_blocked(30 * MS);
 	(void)!write(fds[1], "x", 1); // ends a call that was restarted
 	return NULL;
 }

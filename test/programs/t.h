@@ -14,6 +14,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -145,6 +146,42 @@ __attribute__((unused)) static void pause_ns(int64_t ns)
 	struct timespec t = ts_of(ns);
 	while (nanosleep(&t, &t) < 0 && errno == EINTR)
 		;
+}
+
+// others_block says whether every other thread of the program waits in the kernel
+// (proc_pid_stat(5): state S).
+__attribute__((unused)) static int others_block(void)
+{
+	struct dirent *e;
+	DIR *d = opendir("/proc/self/task");
+	int me = (int)syscall(SYS_gettid), all = d != NULL;
+	while (all && (e = readdir(d))) {
+		char path[64], b[256] = "";
+		if (e->d_name[0] == '.' || atoi(e->d_name) == me)
+			continue;
+		snprintf(path, sizeof path, "/proc/self/task/%.20s/stat", e->d_name);
+		int f = open(path, O_RDONLY);
+		if (f < 0)
+			continue; // it has ended
+		char *p = read(f, b, sizeof b - 1) > 0 ? strrchr(b, ')') : NULL;
+		close(f);
+		all = !p || p[2] == 'S';
+	}
+	if (d)
+		closedir(d);
+	return all;
+}
+
+// await_blocked gives the other threads ns, and as much more as a busy host takes from them,
+// until all of them wait: for what is true only once another thread has got to where it
+// waits. A thread that never waits makes it end after three seconds.
+__attribute__((unused)) static void await_blocked(int64_t ns)
+{
+	pause_ns(ns);
+	for (int i = 0, quiet = 0; i < 3000 && quiet < 3; i++) {
+		quiet = others_block() ? quiet + 1 : 0;
+		pause_ns(MS);
+	}
 }
 
 // next_random is a small generator (xorshift64*), for delays and data that are
