@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -47,8 +49,20 @@ func environment(extra []string) []string {
 	return append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "HOSTNAME=skerry"}, extra...)
 }
 
+// defaults makes programs start with the default actions of signals, as they do in a
+// machine, even where nohup(1) or a shell's "&" had some ignored for this process: what
+// it handles starts as default behind execve(2), and nothing else comes of handling it.
+var defaults = sync.OnceFunc(func() {
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
+})
+
 // OnHost runs a program on this machine's Linux, with pipes and at end of input.
 func OnHost(ctx context.Context, p *Program) (*Outcome, error) {
+	defaults()
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.Path, p.Args...)

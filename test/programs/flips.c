@@ -462,7 +462,7 @@ static void *flips(void *arg)
 		flipped = j;
 		for (int i = next_random(&seed) % 64; i > 0; i--)
 			__asm__ volatile("");
-		if (n % 256 == 0 || j != job)
+		if (n % 255 == 0 || j != job) // odd: with either value in turn, for who shares this CPU
 			sched_yield();
 	}
 	return NULL;
