@@ -12,8 +12,8 @@
 // from the module cache to DIR/gvisor, leaves the files out that only save and
 // restore, puts packages log and refs of this folder and one file of package rand
 // in place of gVisor's, applies the edits of edits.go, and writes DIR/go.mod, which is the project's own
-// with a replace line. It also writes DIR/overlay.json, which has one file of the
-// standard library replaced (see boring of this folder). "go build -modfile=DIR/go.mod
+// with a replace line. It also writes DIR/overlay.json, which has files of the standard
+// library replaced (those of folder std). "go build -modfile=DIR/go.mod
 // -overlay=DIR/overlay.json" then builds the kernel.
 //
 // What a peer can see of the protocols does not change: what goes is what no packet
@@ -120,26 +120,37 @@ func run(dir string) error {
 	return modFiles(root, dir)
 }
 
-// overlay writes overlay.json for -overlay and the file it names. It is an error when
+// standard are files of the standard library, by package and name, and the files of
+// folder std that the kernel gets in their place.
+var standard = []struct{ pkg, file, own string }{
+	{"crypto/internal/boring", "notboring.go", "notboring.go.txt"},
+	{"time", "zoneinfo_unix.go", "zoneinfo.go.txt"},
+}
+
+// overlay writes overlay.json for -overlay and the files it names. It is an error when
 // the standard library has no such file: another Go release, and someone has to look.
 func overlay(root, dir string) error {
-	out, err := goList(root, "-f", "{{.Dir}}", "crypto/internal/boring")
-	if err != nil {
-		return err
+	replace := map[string]string{}
+	for _, r := range standard {
+		out, err := goList(root, "-f", "{{.Dir}}", r.pkg)
+		if err != nil {
+			return err
+		}
+		from := filepath.Join(out[0], r.file)
+		if _, err := os.Stat(from); err != nil {
+			return fmt.Errorf("the standard library has changed (mend overlay): %w", err)
+		}
+		b, err := os.ReadFile(filepath.Join(root, "cmd/trimgvisor/std", r.own))
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, r.file)
+		if err := write(to, b); err != nil {
+			return err
+		}
+		replace[from] = to
 	}
-	from := filepath.Join(out[0], "notboring.go")
-	if _, err := os.Stat(from); err != nil {
-		return fmt.Errorf("the standard library has changed (mend overlay): %w", err)
-	}
-	b, err := os.ReadFile(filepath.Join(root, "cmd/trimgvisor/boring/notboring.go.txt"))
-	if err != nil {
-		return err
-	}
-	to := filepath.Join(dir, "notboring.go")
-	if err := write(to, b); err != nil {
-		return err
-	}
-	j, err := json.Marshal(map[string]map[string]string{"Replace": {from: to}})
+	j, err := json.Marshal(map[string]map[string]string{"Replace": replace})
 	if err != nil {
 		return err
 	}
