@@ -9,8 +9,8 @@
 //
 // The denied prefixes are fixed once the table is made, on pages that the machine makes
 // read-only, and the exempt endpoints, which follow the resolvers that DHCP names, are
-// replaced as a whole, so Check takes no lock and allocates nothing. It imports only
-// net/netip.
+// replaced as a whole, so Check takes no lock and allocates nothing. Who is heard from at a
+// denied address may be answered (heard.go). It imports only the standard library.
 package egress
 
 import (
@@ -35,6 +35,7 @@ type Table struct {
 	exempt atomic.Pointer[[]netip.AddrPort]
 	audit  func(Proto, netip.AddrPort)
 	denied atomic.Uint64
+	heard  heard
 }
 
 const entrySize = 16 + 1 + 1

@@ -27,7 +27,6 @@ import (
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"skerry/kernel/abi"
-	"skerry/kernel/net/egress"
 	"skerry/kernel/net/socket"
 	"skerry/kernel/net/stack"
 	"skerry/kernel/vfs"
@@ -270,11 +269,6 @@ func (b *base) put(buf []byte, a tcpip.FullAddress) int {
 		return socket.PutInet(buf, addr, a.Port)
 	}
 	return socket.PutInet6(buf, addr, a.Port, uint32(a.NIC))
-}
-
-// allowed asks the egress table about a destination.
-func (b *base) allowed(p egress.Proto, a tcpip.FullAddress) bool {
-	return b.host.st.MaySend(p, a.Addr, a.Port)
 }
 
 // longestSetting is the bytes of an option's value that are remembered; the

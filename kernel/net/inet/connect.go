@@ -194,7 +194,7 @@ func (s *Stream) Connect(addr []byte) abi.Errno {
 		return abi.ENETUNREACH
 	}
 	to := target(a)
-	if !s.allowed(egress.TCP, to) {
+	if !s.host.st.MaySend(egress.TCP, nil, to) {
 		return abi.EACCES
 	}
 	if s.bound != nil && ep.tcp.EndpointState() == tcp.StateInitial {

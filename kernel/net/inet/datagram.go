@@ -98,7 +98,7 @@ func (d *Datagram) Connect(addr []byte) abi.Errno {
 		return e
 	}
 	to := target(a)
-	if !d.allowed(egress.UDP, to) {
+	if !d.host.st.MaySend(egress.UDP, ep, to) {
 		return abi.EACCES
 	}
 	if d.broadcast(to) && !ep.SocketOptions().GetBroadcast() {
@@ -216,6 +216,7 @@ func (d *Datagram) Recv(v *usermem.Vec, m *socket.RecvMsg) (int, abi.Errno) {
 	if e != abi.OK {
 		return 0, e
 	}
+	d.host.st.Heard(d.ep.Load(), res.RemoteAddr)
 	m.AddrLen = d.put(m.Addr[:], res.RemoteAddr)
 	d.control(m, &res.ControlMessages)
 	if n < res.Total {
@@ -292,7 +293,7 @@ func (d *Datagram) Send(v *usermem.Vec, m *socket.SendMsg) (int, abi.Errno) {
 	*to = target(a)
 	opts.To = to
 	n := 0
-	if d.allowed(egress.UDP, *to) {
+	if d.host.st.MaySend(egress.UDP, d.ep.Load(), *to) {
 		n, e = d.send(v, &opts, m.Flags, segment)
 	} else {
 		e = abi.EACCES

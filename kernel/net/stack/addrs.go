@@ -9,6 +9,7 @@ import (
 
 	"skerry/kernel/net/egress"
 	"skerry/kernel/net/link"
+	"skerry/kernel/wait"
 )
 
 // setV4 replaces the Ethernet link's IPv4 address and routes; the zero Iface
@@ -146,24 +147,55 @@ func (s *Stack) resolveGateways() {
 	}
 }
 
+// Bound is a socket's endpoint, which knows its local port.
+type Bound interface {
+	GetLocalAddress() (tcpip.FullAddress, tcpip.Error)
+}
+
+// port is the local port of an endpoint, 0 if it has none yet.
+func port(b Bound) uint16 {
+	if a, err := b.GetLocalAddress(); err == nil {
+		return a.Port
+	}
+	return 0
+}
+
 // MaySend reports whether the program may send to an address, which is final:
 // what a socket will really send to. The machine's own addresses are always
-// allowed; other verdicts are the egress table's.
-func (s *Stack) MaySend(proto egress.Proto, to tcpip.Address, port uint16) bool {
+// allowed; other verdicts are the egress table's. from is the endpoint of a UDP socket,
+// which may answer whom it heard from; nil for TCP.
+func (s *Stack) MaySend(proto egress.Proto, from Bound, to tcpip.FullAddress) bool {
 	if s.Egress.Empty() {
 		return true
 	}
-	a, ok := netip.AddrFromSlice(to.AsSlice())
+	a, ok := netip.AddrFromSlice(to.Addr.AsSlice())
 	if !ok {
 		return true // no address: loopback
 	}
 	a = a.Unmap()
-	if a.IsLoopback() || a.IsUnspecified() || s.Egress.Allows(netip.AddrPortFrom(a, port)) {
+	peer := netip.AddrPortFrom(a, to.Port)
+	if a.IsLoopback() || a.IsUnspecified() || s.Egress.Allows(peer) {
 		return true
 	}
 	if s.IP.CheckLocalAddress(0, networkOf(a), Address(a)) != 0 {
 		return true
 	}
-	s.Egress.Deny(proto, netip.AddrPortFrom(a, port))
+	if from != nil && s.Egress.Answers(port(from), peer, wait.Now()) {
+		return true
+	}
+	s.Egress.Deny(proto, peer)
 	return false
+}
+
+// Heard notes that a datagram for an endpoint came from an address, which may be answered
+// from that endpoint's port then.
+func (s *Stack) Heard(to Bound, from tcpip.FullAddress) {
+	if s.Egress.Empty() {
+		return
+	}
+	if a, ok := netip.AddrFromSlice(from.Addr.AsSlice()); ok {
+		if peer := netip.AddrPortFrom(a.Unmap(), from.Port); !s.Egress.Allows(peer) {
+			s.Egress.Heard(port(to), peer, wait.Now())
+		}
+	}
 }
