@@ -1,5 +1,8 @@
 package mm
 
+// low is where the addresses of MAP_32BIT end.
+const low = 2 << 30
+
 // vacant reports whether [addr, addr+n) touches no mapping and no stack's guard
 // gap. The caller holds mu.
 func (s *Space) vacant(addr, n uintptr) bool {
@@ -27,17 +30,21 @@ func (s *Space) place(r *Request, m *mapping) uintptr {
 	}
 	n, l := m.len+guard, &s.layout
 	text := m.flags&vmMayExec != 0 && r.File != nil && l.TextEnd != 0
+	end := uintptr(Highest)
+	if r.Flags&map32Bit != 0 {
+		end = low
+	}
+	if hint := r.Addr &^ pageMask; hint != 0 {
+		hint = max(hint, Lowest)
+		if m.len <= end && hint <= end-m.len && s.vacant(hint, m.len) && (text || !s.inText(hint, m.len)) {
+			return hint
+		}
+	}
 	if r.Flags&map32Bit != 0 {
 		if a := s.placeLow(n); a != 0 {
 			return a + guard
 		}
 		return 0
-	}
-	if hint := r.Addr &^ pageMask; hint != 0 {
-		hint = max(hint, Lowest)
-		if hint <= Highest-m.len && s.vacant(hint, m.len) && (text || !s.inText(hint, m.len)) {
-			return hint
-		}
 	}
 	if text {
 		if a := s.set.highest(n, l.TextStart, l.TextEnd, pageSize); a != 0 {
@@ -79,7 +86,7 @@ func (s *Space) placeBelow(n, align uintptr) uintptr {
 // placeLow finds room for MAP_32BIT in the second gigabyte, where Linux looks
 // for it too: at a random page or as near above it as possible, else below.
 func (s *Space) placeLow(n uintptr) uintptr {
-	const lo, hi = 1 << 30, 2 << 30
+	const lo, hi = 1 << 30, low
 	if n > hi-lo {
 		return 0
 	}

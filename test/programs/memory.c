@@ -184,6 +184,12 @@ static void fixed(void)
 	say("noreplace in a gap: %d", mmap(p + 3 * PAGE, PAGE, RW, PRIV | 0x100000, -1, 0) == p + 3 * PAGE);
 	char *low = mmap(NULL, PAGE, RW, PRIV | 0x40 /* 32BIT */, -1, 0);
 	say("low 2 GiB: %d", low != MAP_FAILED && (uintptr_t)low < 1UL << 31);
+	// A hint counts there as well, if all of it lies below 2 GiB.
+	static const uintptr_t hints[] = {0x50000000, 0x20000000, 0x50000000, 0x7ffff000, 0x80000000};
+	for (size_t i = 0; i < COUNT(hints); i++) {
+		char *at = mmap((void *)hints[i], 2 * PAGE, RW, PRIV | 0x40, -1, 0);
+		say("hint %lx: %s", (long)hints[i], (uintptr_t)at == hints[i] ? "honoured" : (uintptr_t)at < 1UL << 31 ? "low" : "not");
+	}
 	OK(munmap(p, 6 * PAGE)); // holes do not matter
 }
 
