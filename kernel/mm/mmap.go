@@ -21,6 +21,16 @@ type Request struct {
 	// ELFData marks memory of a program's own data, which never becomes
 	// executable. For the loader.
 	ELFData bool
+	// Shmat is set where the call is shmat(2), which a denial names then.
+	Shmat bool
+}
+
+// call is the system call that asks.
+func (r *Request) call() string {
+	if r.Shmat {
+		return "shmat"
+	}
+	return "mmap"
 }
 
 // Mmap makes a mapping, mmap(2), and returns its address. Beside the errors of
@@ -55,7 +65,7 @@ func (s *Space) denyMmap(r *Request, rule Rule, e abi.Errno) {
 	if rule == 0 {
 		return
 	}
-	d := Denial{Rule: rule, Call: "mmap", Addr: r.Addr, Len: r.Len, Prot: r.Prot,
+	d := Denial{Rule: rule, Call: r.call(), Addr: r.Addr, Len: r.Len, Prot: r.Prot,
 		File: r.File, Name: r.Name, Executable: r.File != nil && r.File.Executable(), Errno: e}
 	d.JIT, d.JITUsed = s.JITBudget()
 	s.deny(&d)

@@ -82,8 +82,11 @@ func Violated(t *task.Thread, rule bootrec.Rules, e *Event, more string) bool {
 
 // CallPoint is the point that refuses a call, by its number.
 func CallPoint(nr int) Point {
-	if nr == abi.SYS_CLONE || nr == abi.SYS_CLONE3 {
-		return SingleProcess // there are handlers, for threads
+	switch nr { // what has a handler and is refused for some arguments
+	case abi.SYS_CLONE, abi.SYS_CLONE3:
+		return SingleProcess
+	case abi.SYS_PERSONALITY:
+		return AttackSurface
 	}
 	s := abi.Lookup(nr)
 	if s == nil {

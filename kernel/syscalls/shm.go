@@ -173,7 +173,7 @@ func sysShmat(t *task.Thread, id, addr, flags, _, _, _ uintptr) (uintptr, abi.Er
 		return 0, abi.EINVAL
 	}
 	const mask = frame.Size - 1
-	r := mm.Request{Addr: addr, Prot: abi.PROT_READ | abi.PROT_WRITE, Flags: abi.MAP_SHARED, Readable: true, Writable: true}
+	r := mm.Request{Addr: addr, Prot: abi.PROT_READ | abi.PROT_WRITE, Flags: abi.MAP_SHARED, Readable: true, Writable: true, Shmat: true}
 	switch {
 	case addr == 0:
 		if flags&abi.SHM_REMAP != 0 {

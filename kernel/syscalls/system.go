@@ -204,8 +204,12 @@ func sysSetpriority(t *task.Thread, which, who, nice, _, _, _ uintptr) (uintptr,
 	return 0, abi.OK
 }
 
-func sysPersonality(_ *task.Thread, p, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
+func sysPersonality(t *task.Thread, p, _, _, _, _, _ uintptr) (uintptr, abi.Errno) {
 	if v := uint32(p); v != 0xffffffff && v != 0 {
+		// Another system's calls and layout, readable memory that is executable, page 0:
+		// none is here, and to ask for it is told.
+		args := t.Args()
+		Refused(t, abi.SYS_PERSONALITY, &args, abi.EINVAL)
 		return 0, abi.EINVAL
 	}
 	return 0, abi.OK
