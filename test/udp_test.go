@@ -60,7 +60,7 @@ func udpServer(t *testing.T, path string, cpus int, want string) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	b := make([]byte, 4096)
+	b := make([]byte, 65536)
 	// ask repeats a question until it is answered: datagrams may be lost.
 	ask := func(q, want string) {
 		t.Helper()
@@ -84,7 +84,7 @@ func udpServer(t *testing.T, path string, cpus int, want string) {
 		}
 	}
 	ask("e first", "e first")
-	for _, n := range []int{1, 100, 1400} {
+	for _, n := range []int{1, 100, 1400, 1472, 2000, 4000} {
 		q := "e" + strings.Repeat("x", n)
 		ask(q, q)
 	}

@@ -23,7 +23,7 @@ static int made(int port)
 int main(int argc, char **argv)
 {
 	int port = argc > 1 ? atoi(argv[1]) : 9000, s = made(port);
-	for (char b[2048]; !t_failed;) {
+	for (char b[65536]; !t_failed;) {
 		struct sockaddr_in from, to;
 		socklen_t n = sizeof from;
 		ssize_t got = recvfrom(s, b, sizeof b, 0, (void *)&from, &n);
