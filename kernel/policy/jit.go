@@ -14,14 +14,10 @@ import (
 func execLine(d *mm.Denial, exe string) string {
 	switch {
 	case d.Rule == mm.RuleJIT && d.JIT == 0:
-		return "refused to make " + size(uint64(d.Len)) + " of memory executable (W^X): the program seems to have a JIT compiler: " + withBudget(exe)
+		return "refused to make " + size(uint64(d.Len)) + " of memory executable (W^X): the program seems to have a JIT compiler: " + withBudget(exe, budget(64<<20, uint64(d.Len)))
 	case d.Rule == mm.RuleJIT:
-		want := d.JIT
-		for want < d.JITUsed+uint64(d.Len) && want < 1<<46 {
-			want *= 2
-		}
 		return "refused to make " + size(uint64(d.Len)) + " more of memory executable: " + size(d.JITUsed) + " of the " + size(d.JIT) +
-			" of --jit are in use: --jit " + strconv.FormatUint((want+1<<20-1)>>20, 10) + "M"
+			" of --jit are in use: " + budget(d.JIT, d.JITUsed+uint64(d.Len))
 	case d.Rule != mm.RuleWriteExec || d.File == nil || d.Executable || d.Prot&abi.PROT_EXEC == 0:
 		return ""
 	case strings.HasPrefix(d.Name, "/memfd:"):
@@ -30,8 +26,16 @@ func execLine(d *mm.Denial, exe string) string {
 	return "refused to map " + strconv.Quote(d.Name) + " executable (W^X): only what the image marks executable is code: pack it when the image is built (--lib, or --file of a shared library)"
 }
 
-// withBudget is what to do for a runtime.
-func withBudget(exe string) string {
+// budget is the flag for at least n bytes: the least budget, doubled until they fit.
+func budget(least, n uint64) string {
+	for least < n && least < 1<<46 {
+		least *= 2
+	}
+	return "--jit " + strconv.FormatUint((least+1<<20-1)>>20, 10) + "M"
+}
+
+// withBudget is what to do for a runtime; least is the flag where nothing is known of it.
+func withBudget(exe, least string) string {
 	switch name := exe[strings.LastIndexByte(exe, '/')+1:]; {
 	case name == "node" || name == "nodejs":
 		return "--jit 256M, or node --jitless"
@@ -42,7 +46,7 @@ func withBudget(exe string) string {
 	case name == "dotnet":
 		return "--jit 256M, and DOTNET_EnableWriteXorExecute=0"
 	}
-	return "--jit 64M, or switch it off (node --jitless, opcache.jit=off, pcre.jit=0 and the like)"
+	return least + ", or switch it off (node --jitless, opcache.jit=off, pcre.jit=0 and the like)"
 }
 
 // size is a number of bytes, which is one of whole pages, for people.

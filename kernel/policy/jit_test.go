@@ -30,6 +30,7 @@ func collect(t *testing.T, exe string) (notices, logs *[]string) {
 // what to do, per runtime.
 func TestExecLines(t *testing.T) {
 	none := mm.Denial{Rule: mm.RuleJIT, Call: "mmap", Len: 64 << 10, Prot: 7, Errno: abi.EACCES}
+	huge := mm.Denial{Rule: mm.RuleJIT, Call: "mmap", Len: 1<<30 + 4096, Prot: 7, Errno: abi.EACCES}
 	over := mm.Denial{Rule: mm.RuleJIT, Call: "mprotect", Len: 3 << 20, Prot: 5, Errno: abi.ENOMEM, JIT: 1 << 20, JITUsed: 1020 << 10}
 	memfd := mm.Denial{Rule: mm.RuleWriteExec, Call: "mmap", Len: 4096, Prot: 5, File: file{}, Name: "/memfd:doublemapper (deleted)"}
 	tmp := mm.Denial{Rule: mm.RuleWriteExec, Call: "mmap", Len: 4096, Prot: 5, File: file{}, Name: "/tmp/a\nb.so"}
@@ -45,6 +46,7 @@ func TestExecLines(t *testing.T) {
 		{"/usr/bin/dotnet", none, seems + "--jit 256M, and DOTNET_EnableWriteXorExecute=0"},
 		{"/bin/x", none, seems + "--jit 64M, or switch it off (node --jitless, opcache.jit=off, pcre.jit=0 and the like)"},
 		{"", none, seems + "--jit 64M, or switch it off (node --jitless, opcache.jit=off, pcre.jit=0 and the like)"},
+		{"/bin/x", huge, "refused to make 1024 MiB of memory executable (W^X): the program seems to have a JIT compiler: --jit 2048M, or switch it off (node --jitless, opcache.jit=off, pcre.jit=0 and the like)"},
 		{"/bin/x", over, "refused to make 3 MiB more of memory executable: 1020 KiB of the 1 MiB of --jit are in use: --jit 4M"},
 		{"/bin/x", memfd, `refused to map "/memfd:doublemapper (deleted)" executable (W^X): a file in memory is data: a JIT compiler that maps its code twice has to be told not to (.NET: DOTNET_EnableWriteXorExecute=0), and needs --jit 64M`},
 		{"/bin/x", tmp, `refused to map "/tmp/a\nb.so" executable (W^X): only what the image marks executable is code: pack it when the image is built (--lib, or --file of a shared library)`},
