@@ -110,6 +110,7 @@ type layout struct {
 	packer
 	name    string // what the user called the program
 	runs    string // the program's file on the host, "" until it is known
+	shebang string // the script on the host that names the program, "" if there is none
 	m       Manifest
 	closure *dynlink.Closure
 	found   []module // libraries and modules among the files that were copied
@@ -259,6 +260,7 @@ func (l *layout) script(s *BuildSpec, sc *script) (err error) {
 		return cannotRun(l.name, "cannot be packed at "+guest+": "+err.Error(), "")
 	}
 	l.recordFile(guest, s.Program, "the script")
+	l.shebang = s.Program
 	m.Args = append(sc.argv, guest)
 	m.Env = withDefaults(m.Env, sc.env)
 	return nil
@@ -322,8 +324,9 @@ func (l *layout) libraries(s *BuildSpec, program string, o *dynlink.Object, args
 		return cannotRun(l.name, cause(err), "")
 	}
 	given := len(l.found)
-	l.facts = known.Lookup(&known.Program{Path: real, Called: path.Base(l.m.Args[0]), Args: args, Closure: c, Read: l.read, At: program, Cwd: l.m.Cwd,
-		Has: func(p string) bool { return l.t.Lookup(l.t.Resolve(path.Clean(p))) != erofs.None }, Hidden: Hidden})
+	l.facts = known.Lookup(&known.Program{Path: real, Called: path.Base(l.m.Args[0]), Args: args, Closure: c, Read: l.read, At: program, Cwd: l.m.Cwd, Script: l.shebang,
+		List: func(p string) []string { return l.t.Names(l.t.Follow(path.Clean(p))) },
+		Has:  func(p string) bool { return l.t.Lookup(l.t.Resolve(path.Clean(p))) != erofs.None }, Hidden: Hidden})
 	if facts := l.facts; facts != nil {
 		for _, n := range facts.Libs {
 			c.AddName(n, facts.Name)

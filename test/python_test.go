@@ -2,6 +2,7 @@ package skerrytest
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,6 +71,63 @@ func TestPythonBeside(t *testing.T) {
 	if got := onePython(t, python, nil, filepath.Join(dir, "app.py")); got != "6 seven\n" {
 		t.Errorf("%s", tail([]byte(got), 3000))
 	}
+}
+
+// needsModule skips a test where Python has no such module.
+func needsModule(t *testing.T, python, module, pkg string) {
+	t.Helper()
+	if out, err := exec.Command(python, "-c", "import "+module).CombinedOutput(); err != nil {
+		t.Skipf("no %s here (Debian has it in the package %s): %s", module, pkg, tail(out, 200))
+	}
+}
+
+// TestPythonInstalled: packages that are installed for Python are there without being
+// told of, modules in machine code and their libraries, too.
+func TestPythonInstalled(t *testing.T) {
+	python := packaged(t, "/usr/bin/python3", "python3")
+	needsModule(t, python, "numpy", "python3-numpy")
+	sameRun(t, python, map[string]string{"array.py": "import numpy as np\nfrom numpy import linalg\na = np.arange(10000.).reshape(100, 100)\n" +
+		"print((a @ a).sum(), linalg.inv(np.eye(50) * 2).sum(), np.fft.fft(a[0]).shape, np.random.default_rng(7).integers(1000))\n"}, 192, 0, strict, "FILES/array.py")
+}
+
+// TestPythonFlask serves with Flask: by its module, which is told what to serve, and the
+// application is given; and by its command, where it lies in the working folder.
+func TestPythonFlask(t *testing.T) {
+	python := packaged(t, "/usr/bin/python3", "python3")
+	needsModule(t, python, "flask", "python3-flask")
+	const app = "from flask import Flask, request, jsonify\nimport parts\napp = Flask(__name__)\n" +
+		"@app.route('/<name>', methods=['GET', 'POST'])\ndef page(name): return jsonify(name=name, value=parts.value, data=request.get_data(as_text=True))\n"
+	d := &harness.Daemon{
+		Path: python, Memory: 192, Flags: strict,
+		Args: func(p harness.Place) []string {
+			return []string{"-m", "flask", "--app", p.Files + "/pages.py", "run", "-h", p.Host, "-p", fmt.Sprint(p.Ports[0])}
+		},
+		Files: func(p harness.Place) map[string][]byte {
+			return map[string][]byte{"pages.py": []byte(app), "parts.py": []byte("value = 'part'\n")}
+		},
+		Ready: greets("GET /x HTTP/1.0\r\n\r\n", "HTTP/1.1 200 OK"),
+	}
+	var want string
+	daemon(t, d, 143, func(t *testing.T, r *harness.Running) {
+		a := newAsks(t, r.Address)
+		a.do("GET", "/page", "", nil)
+		a.do("POST", "/form", "text/plain", []byte("body"))
+		a.do("GET", "/none/none", "", nil)
+		a.compare(r.Tmp != "", &want)
+	})
+	t.Run("command", func(t *testing.T) {
+		flask := packaged(t, "/usr/bin/flask", "python3-flask")
+		slot(t)
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, "wsgi.py"), app)
+		writeFile(t, filepath.Join(dir, "parts.py"), "value = 1\n")
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		defer cancel()
+		out, errs, status := skerryIn(ctx, skerryCommand(t), dir)("run", "--quiet", "-m", "192M", flask, "routes")
+		if status != 0 || !strings.Contains(out, "/<name>") {
+			t.Errorf("status %d: %s\n%s", status, out, tail([]byte(errs), 2000))
+		}
+	})
 }
 
 // TestPythonVenv runs a script, named by a relative path, in virtual environments, as on

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	gopath "path"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -233,6 +235,22 @@ func (n *node) sortedChildren() []*node {
 	}
 	sort.Slice(list, func(i, j int) bool { return list[i].name < list[j].name })
 	return list
+}
+
+// Names are the names of what a directory holds, sorted; none if path is no directory.
+// Symbolic links are not followed.
+func (t *Tree) Names(path string) []string {
+	parts, err := split(path)
+	if err != nil {
+		return nil
+	}
+	n := t.root
+	for _, p := range parts {
+		if n = n.children[p]; n == nil {
+			return nil
+		}
+	}
+	return slices.Sorted(maps.Keys(n.children))
 }
 
 // Target is where the symbolic link at path leads, "" if there is none.

@@ -36,6 +36,11 @@ type Program struct {
 	// Has reports whether the user gives a file or folder at a path of the machine, and
 	// Hidden whether nothing that is packed there would be seen. Both may be nil.
 	Has, Hidden func(path string) bool
+	// List are the names of what the image has in a folder of the machine so far. It may be nil.
+	List func(path string) []string
+	// Script is the file on the host of the script whose first line names the program; ""
+	// if there is none. Its path in the machine is among Args.
+	Script string
 }
 
 // Name is the file's name.

@@ -71,11 +71,6 @@ func TestPythonBeside(t *testing.T) {
 			}
 		}
 	}
-	for _, arg := range []string{"-m", "none.py", "app", "-c"} {
-		if l := (&Program{Cwd: "/w"}).beside(arg); l != nil {
-			t.Errorf("%s: %v", arg, l)
-		}
-	}
 }
 
 func FuzzImported(f *testing.F) {

@@ -15,8 +15,8 @@ var (
 
 // python knows CPython 3: its standard library, found as the interpreter does by the
 // landmark os.py (Python's documentation, "sys.prefix"), but for tests and tools; the
-// packages of a venv that it is called in; and the script that its arguments name, with
-// the modules beside it that it imports. Other modules are the owner's to add.
+// packages of a venv that it is called in; and the script or module that its arguments
+// name, with the modules beside it and the installed packages that it imports.
 func python(p *Program) *Facts {
 	if !pythonName.MatchString(p.Name()) {
 		return nil
@@ -65,7 +65,7 @@ func (p *Program) pythonFacts(prefix, lib string, v *venv) *Facts {
 	switch {
 	case v == nil:
 		f.Notes = append(f.Notes, Note{Level: Info,
-			Text: "python: modules that are neither of the standard library nor beside the script (dist-packages, site-packages) are added with --dir, or with a venv whose bin/python is run; skerry trace finds them"})
+			Text: "python: of the modules beside the script and the packages that are installed for it, those are packed that a source imports; what is imported by a name that is made at run time is added with --dir, and skerry trace finds it"})
 	case p.hides(v.dir):
 		f.Notes = append(f.Notes, Note{Level: Warn,
 			Text: "python: the venv " + v.dir + " is not seen in a machine, which mounts a file system of its own there: make it in another folder"})
@@ -74,8 +74,11 @@ func (p *Program) pythonFacts(prefix, lib string, v *venv) *Facts {
 		f.Argv0 = p.At // by which it finds the venv, and a relative path would not lead there
 		v.add(f, prefix, base, minor)
 	}
-	script := pythonScript(p.Args)
-	f.Paths = append(append(f.Paths, p.script(script)...), p.beside(script)...)
+	var dirs []string
+	if v == nil {
+		dirs = sitePlaces(prefix, base)
+	}
+	f.Paths = append(f.Paths, p.pythonModules(lib, dirs, minor)...)
 	f.Notes = append(f.Notes,
 		Note{Level: Info, Point: "single process", Text: "python: os.fork, subprocess and multiprocessing's processes fail with PermissionError; threads and asyncio work"})
 	return f
@@ -88,36 +91,6 @@ func pythonMinor(name string) int {
 		return 0
 	}
 	return n
-}
-
-// pythonScript is the script in Python's arguments, "" if there is none: what is
-// neither an option nor the value of one, unless -c or -m say what to run (Python's
-// documentation, "Command line").
-func pythonScript(args []string) string {
-	for i := 0; i < len(args); i++ {
-		a := args[i]
-		switch {
-		case a == "--check-hash-based-pycs":
-			i++
-		case strings.HasPrefix(a, "--"):
-		case a == "-":
-			return ""
-		case strings.HasPrefix(a, "-"):
-			// Letters may stand together; what follows the first that takes a value is
-			// the value.
-			if at := strings.IndexAny(a, "cmWX"); at > 0 {
-				if a[at] == 'c' || a[at] == 'm' {
-					return ""
-				}
-				if at == len(a)-1 {
-					i++
-				}
-			}
-		default:
-			return a
-		}
-	}
-	return ""
 }
 
 // pythonSkip leaves out tests, documents, tools with windows, and what builds

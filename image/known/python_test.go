@@ -43,7 +43,7 @@ func TestPythonScript(t *testing.T) {
 		"": "", "app.py": "app.py", "app.py -c x": "app.py", "-u app.py x": "app.py", "-W ignore app.py": "app.py", "-Wignore app.py": "app.py", "-uX dev -B app.py": "app.py",
 		"-c print(1) x": "", "-m http.server 80": "", "-um http.server": "", "- x": "", "--check-hash-based-pycs always app.py": "app.py", "--version": "", "-W": "", "-I -S -E /x/app.py": "/x/app.py",
 	} {
-		if got := pythonScript(strings.Fields(line)); got != want {
+		if got := pythonArgs(strings.Fields(line)).script; got != want {
 			t.Errorf("%s: %q, expected %q", line, got, want)
 		}
 	}

@@ -68,11 +68,7 @@ func (v *venv) add(f *Facts, prefix, base string, minor int) {
 	if !v.system {
 		return
 	}
-	places := []string{filepath.Join(prefix, "lib", base, "site-packages"), filepath.Join(prefix, "lib64", base, "site-packages")}
-	if prefix == "/usr" { // as Debian has them
-		places = append(places, "/usr/local/lib/"+base+"/dist-packages", "/usr/lib/python3/dist-packages", "/usr/lib/"+base+"/dist-packages")
-	}
-	for _, dir := range places {
+	for _, dir := range sitePlaces(prefix, base) {
 		v.packages(f, dir, minor, "packages of the system, which the venv includes")
 	}
 }
