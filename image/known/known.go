@@ -168,8 +168,13 @@ type Facts struct {
 
 // programs are asked one after another; the first that knows the program answers.
 var programs = []func(p *Program) *Facts{
+	bun,
 	caddy,
+	daemon,
+	deno,
+	guile,
 	java,
+	mono,
 	node,
 	memcached,
 	nginx,
@@ -178,6 +183,7 @@ var programs = []func(p *Program) *Facts{
 	python,
 	redis,
 	ruby,
+	sbcl,
 	ruledOut,
 }
 

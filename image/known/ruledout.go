@@ -1,7 +1,5 @@
 package known
 
-import "strings"
-
 // ruledOut knows programs of classes that no machine can run, and says which point of
 // the model rules each out.
 func ruledOut(p *Program) *Facts {
@@ -14,14 +12,6 @@ func ruledOut(p *Program) *Facts {
 				return &Facts{Name: r.what, Notes: []Note{{Level: Refuse, Point: r.point, Text: r.text}}}
 			}
 		}
-	}
-	if name == "mysqld" || name == "mariadbd" {
-		f := &Facts{Name: "MariaDB or MySQL"}
-		if !strings.Contains(strings.Join(p.Args, " ")+" ", "--datadir=") {
-			f.Notes = append(f.Notes, Note{Level: Warn,
-				Text: name + ": its data folder has to be one that can be written and is already made (mysql_install_db): --datadir=DIR"})
-		}
-		return f
 	}
 	return nil
 }
@@ -54,6 +44,10 @@ var refused = []struct {
 		"a machine has one identity; name the program that it would start, with its arguments"},
 	{[]string{"dovecot", "exim4", "exim", "sendmail"}, "a mail server", oneProcess,
 		"it starts a process for each connection or message; a machine holds one"},
+	{[]string{"beam.smp", "beam", "erlexec", "erl"}, "Erlang", oneProcess,
+		"Erlang's emulator forks erl_child_setup when it starts, and ends without it; a machine holds one process"},
+	{[]string{"varnishd"}, "Varnish", oneProcess,
+		"varnishd manages a process that it forks, and that one serves; a machine holds one process. nginx with master_process off caches, too"},
 	{[]string{"smbd", "vsftpd", "proftpd", "inetd", "xinetd"}, "a server of processes", oneProcess,
 		"it forks a process for each connection; a machine holds one"},
 }

@@ -1,0 +1,133 @@
+package known
+
+import (
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// guileCode bounds what Guile compiles: it has it in pieces of 256 KiB for each thread.
+const guileCode = 64 << 20
+
+// guile knows Guile 3: its modules and their compiled forms, and the script that its
+// arguments name.
+func guile(p *Program) *Facts {
+	if name := p.Name(); name != "guile" && name != "guile-3.0" || !p.Uses("libguile-3.0.so") {
+		return nil
+	}
+	f := &Facts{Name: "Guile 3", JIT: guileCode}
+	prefix := filepath.Dir(filepath.Dir(p.Path))
+	places := []string{"/usr/share/guile/3.0", "/usr/share/guile/site/3.0", "/usr/lib/x86_64-linux-gnu/guile/3.0", "/usr/lib64/guile/3.0", "/usr/lib/guile/3.0"}
+	if strings.HasPrefix(prefix, "/usr/lib") { // Debian's stands in bin of its own folder
+		prefix = "/usr"
+	}
+	if prefix != "/usr" {
+		places = nil
+		for _, dir := range []string{"share/guile/3.0", "share/guile/site/3.0", "lib/guile/3.0", "lib64/guile/3.0"} {
+			places = append(places, filepath.Join(prefix, dir))
+		}
+	}
+	for _, dir := range append(places, "/usr/lib/locale/C.utf8") {
+		if exists(dir) {
+			why := "Guile's modules"
+			if dir == "/usr/lib/locale/C.utf8" {
+				why = "the locale C.UTF-8"
+			}
+			f.Paths = append(f.Paths, Path{Host: dir, Why: why, Skip: func(rel string, dir bool) bool { return dir && rel == "bin" }})
+		}
+	}
+	// Without a locale it converts by gconv, whose modules are not there. What it compiled
+	// by itself would be gone at the end.
+	f.Env = []string{"LANG=C.UTF-8", "GUILE_AUTO_COMPILE=0"}
+	f.guileScript(p)
+	return f
+}
+
+// guileScript adds the script, and the folders of -L (Guile's manual, "Command-line
+// Options").
+func (f *Facts) guileScript(p *Program) {
+	for i := 0; i < len(p.Args); i++ {
+		next := ""
+		if i+1 < len(p.Args) {
+			next = p.Args[i+1]
+		}
+		switch a := p.Args[i]; {
+		case a == "-L" || a == "-C":
+			i++
+			host, guest, ok := p.argument(next)
+			if cwd, err := filepath.Abs("."); err != nil || !ok {
+				continue
+			} else if !path.IsAbs(next) && (cwd == host || strings.HasPrefix(cwd, strings.TrimSuffix(host, "/")+"/")) {
+				f.Notes = append(f.Notes, Note{Level: Warn, Text: "guile: " + a + " " + next + " is the working folder here, or has it inside, and is not packed: add --dir " + next + ":" + guest + ", or name a folder of modules"})
+				continue
+			}
+			f.Paths = append(f.Paths, named(host, guest, "the folder of modules that its arguments name"))
+		case a == "-l":
+			i++
+			f.Paths = append(f.Paths, p.script(next)...)
+		case a == "-s":
+			f.Paths = append(f.Paths, p.script(next)...)
+			return
+		case a == "-c" || a == "--":
+			return
+		case a == "-e" || a == "-x":
+			i++
+		case !strings.HasPrefix(a, "-"):
+			f.Paths = append(f.Paths, p.script(a)...)
+			return
+		}
+	}
+}
+
+// Executable memory of SBCL: all of its heap, what it compiles apart (immobile space,
+// 180 MB), and a stack and tables of 5 MB for each thread (seen with SBCL 2.2.9).
+const (
+	sbclHeap   = 1 << 30
+	sbclBeside = 256 << 20
+	sbclThread = 5 << 20
+	sbclMany   = 64 // threads at a time; --jit is for more
+)
+
+// sbcl knows SBCL by its core file, which it finds in lib/sbcl beside bin, and the
+// files that its arguments name.
+func sbcl(p *Program) *Facts {
+	if p.Name() != "sbcl" {
+		return nil
+	}
+	lib := filepath.Join(filepath.Dir(filepath.Dir(p.Path)), "lib/sbcl")
+	if !exists(lib + "/sbcl.core") {
+		return nil
+	}
+	heap := int64(sbclHeap)
+	if size := p.after("--dynamic-space-size"); size != "" {
+		if n := sbclSize(size); n > 0 {
+			heap = n
+		}
+	}
+	f := &Facts{Name: "SBCL", JIT: heap + sbclBeside + sbclMany*sbclThread}
+	f.Paths = []Path{{Host: lib, Why: "SBCL's core and modules", Skip: func(rel string, dir bool) bool {
+		return !dir && (rel == "sbcl.o" || rel == "sbcl.mk" || rel == "sbcl-run")
+	}}}
+	for _, option := range []string{"--script", "--load", "--core"} {
+		f.Paths = append(f.Paths, p.script(p.after(option))...)
+	}
+	f.Notes = append(f.Notes, Note{Level: Info, Point: "single process", Text: "sbcl: run-program and sb-posix:fork fail; threads and sockets work"})
+	return f
+}
+
+// sbclSize reads a size as sbcl(1) has it: in MB without a suffix.
+func sbclSize(s string) int64 {
+	unit := int64(1 << 20)
+	upper := strings.ToUpper(s)
+	for suffix, n := range map[string]int64{"KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30} {
+		if rest, ok := strings.CutSuffix(upper, suffix); ok {
+			upper, unit = rest, n
+		}
+	}
+	n, err := strconv.ParseInt(upper, 10, 32)
+	if err != nil || n <= 0 {
+		return 0
+	}
+	return n * unit
+}
