@@ -116,6 +116,29 @@ func (p *Program) pythonModules(lib string, dirs []string, minor int) []Path {
 	return append(l, w.paths...)
 }
 
+// processServer says what of a server's arguments starts processes, "" if nothing does.
+func processServer(r pythonRun) string {
+	name := path.Base(r.script)
+	if r.module != "" {
+		name, _, _ = strings.Cut(r.module, ".")
+	}
+	switch name {
+	case "gunicorn":
+		return "gunicorn: it forks its workers, which fails: uvicorn, waitress or the framework's own server serve from one process"
+	case "uvicorn", "flask":
+		for i, a := range r.args {
+			option, value, ok := strings.Cut(a, "=")
+			if !ok && i+1 < len(r.args) {
+				value = r.args[i+1]
+			}
+			if option == "--workers" && value != "1" || option == "--reload" || option == "--debug" && name == "flask" {
+				return name + ": " + option + " starts other processes, which fails: leave it out"
+			}
+		}
+	}
+	return ""
+}
+
 // scriptAt is a script that an argument names: where it is on the host, unless the user
 // gives one at that place of the machine.
 func (p *Program) scriptAt(arg string) (host, guest string, given bool) {

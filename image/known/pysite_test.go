@@ -53,6 +53,18 @@ func packedBy(t *testing.T, top string, p *Program) (list []string) {
 	return list
 }
 
+// TestPythonServers: those that serve from other processes are told of.
+func TestPythonServers(t *testing.T) {
+	for line, want := range map[string]string{
+		"/usr/bin/gunicorn app:app": "forks its workers", "-m gunicorn.app app": "forks its workers", "-m uvicorn app:app --workers=2": "--workers starts", "-m flask --debug run": "--debug starts",
+		"-m uvicorn app:app": "", "-m uvicorn app:app --workers 1": "", "-m uvicorn --reload app:app": "--reload starts", "app.py --workers 2": "", "-m flask run": "", "": "",
+	} {
+		if got := processServer(pythonArgs(strings.Fields(line))); want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%s: %q", line, got)
+		}
+	}
+}
+
 // TestPythonInstalled: installed packages are packed as far as they are imported, with
 // their metadata.
 func TestPythonInstalled(t *testing.T) {

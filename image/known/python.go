@@ -79,6 +79,9 @@ func (p *Program) pythonFacts(prefix, lib string, v *venv) *Facts {
 		dirs = sitePlaces(prefix, base)
 	}
 	f.Paths = append(f.Paths, p.pythonModules(lib, dirs, minor)...)
+	if text := processServer(pythonArgs(p.Args)); text != "" {
+		f.warn(oneProcess, text)
+	}
 	f.Notes = append(f.Notes,
 		Note{Level: Info, Point: "single process", Text: "python: os.fork, subprocess and multiprocessing's processes fail with PermissionError; threads and asyncio work"})
 	return f
