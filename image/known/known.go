@@ -183,7 +183,6 @@ var programs = []func(p *Program) *Facts{
 	python,
 	redis,
 	ruby,
-	sbcl,
 	ruledOut,
 }
 

@@ -3,7 +3,6 @@ package known
 import (
 	"path"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
@@ -78,56 +77,4 @@ func (f *Facts) guileScript(p *Program) {
 			return
 		}
 	}
-}
-
-// Executable memory of SBCL: all of its heap, what it compiles apart (immobile space,
-// 180 MB), and a stack and tables of 5 MB for each thread (seen with SBCL 2.2.9).
-const (
-	sbclHeap   = 1 << 30
-	sbclBeside = 256 << 20
-	sbclThread = 5 << 20
-	sbclMany   = 64 // threads at a time; --jit is for more
-)
-
-// sbcl knows SBCL by its core file, which it finds in lib/sbcl beside bin, and the
-// files that its arguments name.
-func sbcl(p *Program) *Facts {
-	if p.Name() != "sbcl" {
-		return nil
-	}
-	lib := filepath.Join(filepath.Dir(filepath.Dir(p.Path)), "lib/sbcl")
-	if !exists(lib + "/sbcl.core") {
-		return nil
-	}
-	heap := int64(sbclHeap)
-	if size := p.after("--dynamic-space-size"); size != "" {
-		if n := sbclSize(size); n > 0 {
-			heap = n
-		}
-	}
-	f := &Facts{Name: "SBCL", JIT: heap + sbclBeside + sbclMany*sbclThread}
-	f.Paths = []Path{{Host: lib, Why: "SBCL's core and modules", Skip: func(rel string, dir bool) bool {
-		return !dir && (rel == "sbcl.o" || rel == "sbcl.mk" || rel == "sbcl-run")
-	}}}
-	for _, option := range []string{"--script", "--load", "--core"} {
-		f.Paths = append(f.Paths, p.script(p.after(option))...)
-	}
-	f.Notes = append(f.Notes, Note{Level: Info, Point: "single process", Text: "sbcl: run-program and sb-posix:fork fail; threads and sockets work"})
-	return f
-}
-
-// sbclSize reads a size as sbcl(1) has it: in MB without a suffix.
-func sbclSize(s string) int64 {
-	unit := int64(1 << 20)
-	upper := strings.ToUpper(s)
-	for suffix, n := range map[string]int64{"KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30} {
-		if rest, ok := strings.CutSuffix(upper, suffix); ok {
-			upper, unit = rest, n
-		}
-	}
-	n, err := strconv.ParseInt(upper, 10, 32)
-	if err != nil || n <= 0 {
-		return 0
-	}
-	return n * unit
 }

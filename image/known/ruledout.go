@@ -48,6 +48,8 @@ var refused = []struct {
 		"Erlang's emulator forks erl_child_setup when it starts, and ends without it; a machine holds one process"},
 	{[]string{"varnishd"}, "Varnish", oneProcess,
 		"varnishd manages a process that it forks, and that one serves; a machine holds one process. nginx with master_process off caches, too"},
+	{[]string{"sbcl"}, "SBCL", oneProcess,
+		"it maps its heap from a file of data, as memory that is written and executed, and no byte of a file that is no code becomes executable (W^X)"},
 	{[]string{"smbd", "vsftpd", "proftpd", "inetd", "xinetd"}, "a server of processes", oneProcess,
 		"it forks a process for each connection; a machine holds one"},
 }
