@@ -110,11 +110,13 @@ type layout struct {
 	packer
 	name    string // what the user called the program
 	runs    string // the program's file on the host, "" until it is known
-	shebang string // the script on the host that names the program, "" if there is none
 	m       Manifest
 	closure *dynlink.Closure
 	found   []module // libraries and modules among the files that were copied
 	facts   *known.Facts
+	// scriptFile is a script's file on the host and scriptAt where it stands, "" if the
+	// program is none.
+	scriptFile, scriptAt string
 }
 
 func (s *BuildSpec) layout() *layout {
@@ -260,7 +262,7 @@ func (l *layout) script(s *BuildSpec, sc *script) (err error) {
 		return cannotRun(l.name, "cannot be packed at "+guest+": "+err.Error(), "")
 	}
 	l.recordFile(guest, s.Program, "the script")
-	l.shebang = s.Program
+	l.scriptFile, l.scriptAt = s.Program, guest
 	m.Args = append(sc.argv, guest)
 	m.Env = withDefaults(m.Env, sc.env)
 	return nil
@@ -324,7 +326,7 @@ func (l *layout) libraries(s *BuildSpec, program string, o *dynlink.Object, args
 		return cannotRun(l.name, cause(err), "")
 	}
 	given := len(l.found)
-	l.facts = known.Lookup(&known.Program{Path: real, Called: path.Base(l.m.Args[0]), Args: args, Closure: c, Read: l.read, At: program, Cwd: l.m.Cwd, Script: l.shebang,
+	l.facts = known.Lookup(&known.Program{Path: real, Called: path.Base(l.m.Args[0]), Args: args, Closure: c, Read: l.read, At: program, Cwd: l.m.Cwd, Script: l.scriptFile, ScriptAt: l.scriptAt,
 		List: func(p string) []string { return l.t.Names(l.t.Follow(path.Clean(p))) },
 		Has:  func(p string) bool { return l.t.Lookup(l.t.Resolve(path.Clean(p))) != erofs.None }, Hidden: Hidden})
 	if facts := l.facts; facts != nil {
@@ -349,10 +351,8 @@ func (l *layout) libraries(s *BuildSpec, program string, o *dynlink.Object, args
 				return err
 			}
 		}
-		if !s.Exact {
-			if err := l.links(facts); err != nil {
-				return err
-			}
+		if err := l.links(facts, s.Exact); err != nil {
+			return err
 		}
 		l.m.Tmpfs = l.ownTmpfs(s, facts)
 		if facts.Argv0 != "" {
@@ -418,9 +418,13 @@ func (l *layout) add(p known.Path, guest string, by func(known.Path, *[]module) 
 // has reports whether something stands at a path, or where links lead from there.
 func (l *layout) has(p string) bool { return l.t.Lookup(l.t.Follow(p)) != erofs.None }
 
-// links makes the links that a known program needs, where nothing stands yet.
-func (l *layout) links(facts *known.Facts) error {
+// links makes the links that a known program needs, where nothing stands yet;
+// exact leaves out those that no argument names.
+func (l *layout) links(facts *known.Facts, exact bool) error {
 	for _, k := range facts.Links {
+		if exact && !k.Named {
+			continue
+		}
 		at := l.t.Follow(k.Path)
 		if Hidden(at) || l.t.Lookup(at) != erofs.None {
 			continue

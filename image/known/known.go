@@ -33,14 +33,15 @@ type Program struct {
 	At string
 	// Cwd is its working folder in the machine, "" for the root.
 	Cwd string
+	// Script is the file on the host of a script whose first line names the program, and
+	// ScriptAt the argument that is its path in the machine, where it stands already; ""
+	// if there is none.
+	Script, ScriptAt string
 	// Has reports whether the user gives a file or folder at a path of the machine, and
 	// Hidden whether nothing that is packed there would be seen. Both may be nil.
 	Has, Hidden func(path string) bool
 	// List are the names of what the image has in a folder of the machine so far. It may be nil.
 	List func(path string) []string
-	// Script is the file on the host of the script whose first line names the program; ""
-	// if there is none. Its path in the machine is among Args.
-	Script string
 }
 
 // Name is the file's name.
@@ -131,8 +132,11 @@ type Path struct {
 	Skip func(rel string, dir bool) bool
 }
 
-// Link is a symbolic link of the machine.
-type Link struct{ Path, Target string }
+// Link is a symbolic link of the machine. Named is set for one of what an argument names.
+type Link struct {
+	Path, Target string
+	Named        bool
+}
 
 // Level says how much a note matters.
 type Level int
@@ -174,6 +178,7 @@ var programs = []func(p *Program) *Facts{
 	deno,
 	guile,
 	java,
+	lua,
 	mono,
 	node,
 	memcached,

@@ -68,7 +68,7 @@ func nginx(p *Program) *Facts {
 		}
 		seen[file] = true
 		if target := nginxStreams[m[1]]; target != "" && !strings.Contains(file, "$") {
-			f.Links = append(f.Links, Link{file, target})
+			f.Links = append(f.Links, Link{Path: file, Target: target})
 			f.Notes = append(f.Notes, Note{Level: Info, Text: "nginx: " + m[1] + " " + file + " is a link to " + target + ", since files are read-only in a machine"})
 			continue
 		}

@@ -61,6 +61,7 @@ func node(p *Program) *Facts {
 	// their own, and read these for --use-openssl-ca, --use-system-ca and
 	// NODE_EXTRA_CA_CERTS.
 	f.Paths = append(f.Paths, p.certificates()...)
+	p.nodeScript(f)
 	return f
 }
 

@@ -34,6 +34,7 @@ func perl(p *Program) *Facts {
 	// IO::Socket::SSL asks OpenSSL where they are; HTTP::Tiny knows the file itself.
 	f.Paths = append(f.Paths, Path{Host: opensslConf, Why: "configuration of OpenSSL"})
 	f.Paths = append(f.Paths, p.certificates()...)
+	p.perlScript(f)
 	f.Notes = append(f.Notes, Note{Level: Info, Point: "single process", Text: "perl: fork, system, backticks and pipes to programs fail"})
 	return f
 }

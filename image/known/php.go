@@ -53,6 +53,7 @@ func php(p *Program) *Facts {
 	if v := p.phpSetting("opcache.jit_buffer_size", inis); v != "" {
 		f.JIT += phpSize(v)
 	}
+	p.phpScript(f)
 	f.Notes = append(f.Notes, Note{Level: Info, Point: "single process", Text: "php: exec, system, proc_open, pcntl_fork and PHP_CLI_SERVER_WORKERS fail; mail() does, too, since it starts sendmail"})
 	return f
 }

@@ -158,7 +158,7 @@ func (p *Program) scriptAt(arg string) (host, guest string, given bool) {
 // applications are the files and modules that arguments of a server name: in the working
 // folder, or where --app-dir (uvicorn) or --chdir (gunicorn) say.
 func (w *imports) applications(r pythonRun) (l []Path) {
-	here := []*place{w.here()}
+	here := []*pyPlace{w.here()}
 	for i, a := range r.args {
 		for _, option := range []string{"--app-dir", "--chdir"} {
 			if value, ok := strings.CutPrefix(a, option+"="); ok {
@@ -192,7 +192,7 @@ func (w *imports) applications(r pythonRun) (l []Path) {
 		default:
 			for _, pl := range here { // a folder of that name is more likely to be something else
 				if w.given(path.Join(pl.guest, m[1])) || moduleFiles(pl.host, m[1]) != nil || regularPackage(filepath.Join(pl.host, m[1])) {
-					w.find(m[1], []*place{pl}, nil)
+					w.find(m[1], []*pyPlace{pl}, nil)
 				}
 			}
 		}

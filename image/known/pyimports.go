@@ -21,9 +21,9 @@ const (
 // places that Python looks into.
 type imports struct {
 	p      *Program
-	lib    string   // the standard library's folder, which is packed by itself
-	own    []*place // beside the script, the working folder: before the standard library
-	sites  []*place // folders of installed packages, behind it
+	lib    string     // the standard library's folder, which is packed by itself
+	own    []*pyPlace // beside the script, the working folder: before the standard library
+	sites  []*pyPlace // folders of installed packages, behind it
 	minor  int
 	script string // on the host
 
@@ -34,8 +34,8 @@ type imports struct {
 	packed              map[string]bool // paths on the host
 }
 
-// place is a folder that holds modules.
-type place struct {
+// pyPlace is a folder that holds modules.
+type pyPlace struct {
 	host      string // "" for one that only the user's files are in
 	guest     string
 	installed bool
@@ -94,13 +94,13 @@ func (w *imports) follow() {
 // find packs a module out of the first place that has it. A folder without a source
 // __init__ is a part of a namespace package, of which every place may hold another, but
 // only if there is no module of that name in any (PEP 420).
-func (w *imports) find(name string, own, sites []*place) bool {
+func (w *imports) find(name string, own, sites []*pyPlace) bool {
 	type part struct {
-		pl  *place
+		pl  *pyPlace
 		dir string
 	}
 	var parts []part
-	in := func(places []*place) bool {
+	in := func(places []*pyPlace) bool {
 		for _, pl := range places {
 			if w.given(path.Join(pl.guest, name)) {
 				return true
@@ -227,7 +227,7 @@ func walkModules(dir string, skip func(name string) bool, visit func(file string
 func besideSkip(name string) bool { return name == "__pycache__" || strings.HasPrefix(name, ".") }
 
 // pack adds a file or a package of a place, and reads what it imports.
-func (w *imports) pack(pl *place, file, name string) {
+func (w *imports) pack(pl *pyPlace, file, name string) {
 	if w.packed[file] || file == w.script {
 		return
 	}
@@ -248,7 +248,7 @@ func (w *imports) pack(pl *place, file, name string) {
 
 // sources reads the sources of a module or package. Tests of installed packages are read
 // only if the rest imports from them.
-func (w *imports) sources(pl *place, file string) (tests bool) {
+func (w *imports) sources(pl *pyPlace, file string) (tests bool) {
 	if info, err := os.Stat(file); err != nil || !info.IsDir() {
 		return filepath.Ext(file) == ".py" && w.source(file, pl.installed)
 	}
@@ -275,7 +275,7 @@ func (w *imports) sources(pl *place, file string) (tests bool) {
 func (w *imports) from(host, guest string) {
 	if host == "" {
 		dir := path.Dir(guest)
-		w.own = append(w.own, &place{guest: dir})
+		w.own = append(w.own, &pyPlace{guest: dir})
 		w.text([]byte(w.p.text(guest)), false)
 		return
 	}
@@ -283,15 +283,15 @@ func (w *imports) from(host, guest string) {
 		host = real
 	}
 	w.script = host
-	w.own = append(w.own, &place{host: filepath.Dir(host), guest: path.Dir(guest)})
+	w.own = append(w.own, &pyPlace{host: filepath.Dir(host), guest: path.Dir(guest)})
 	w.source(host, false)
 }
 
 // here is the working folder as a place of modules.
-func (w *imports) here() *place { return w.folder(".") }
+func (w *imports) here() *pyPlace { return w.folder(".") }
 
 // folder is one that an argument names as a place of modules.
-func (w *imports) folder(arg string) *place {
+func (w *imports) folder(arg string) *pyPlace {
 	host, err := filepath.Abs(arg)
 	if err != nil {
 		host = ""
@@ -300,8 +300,8 @@ func (w *imports) folder(arg string) *place {
 	if !path.IsAbs(arg) {
 		guest = path.Join("/", w.p.Cwd, arg)
 	}
-	if i := slices.IndexFunc(w.own, func(pl *place) bool { return pl.guest == guest && pl.host == host }); i >= 0 {
+	if i := slices.IndexFunc(w.own, func(pl *pyPlace) bool { return pl.guest == guest && pl.host == host }); i >= 0 {
 		return w.own[i]
 	}
-	return &place{host: host, guest: guest}
+	return &pyPlace{host: host, guest: guest}
 }

@@ -30,16 +30,16 @@ func sitePlaces(prefix, base string) (list []string) {
 
 // sites are the places of installed packages, each followed by the folders that its .pth
 // files name (Python's documentation, "site").
-func sites(dirs []string) (list []*place) {
+func sites(dirs []string) (list []*pyPlace) {
 	for _, dir := range dirs {
-		list = append(list, &place{host: dir, guest: dir, installed: true})
+		list = append(list, &pyPlace{host: dir, guest: dir, installed: true})
 		files, err := filepath.Glob(filepath.Join(dir, "*.pth"))
 		if err != nil {
 			continue // a pattern in the folder's name
 		}
 		for _, file := range files {
 			for _, folder := range pthFolders(file) {
-				list = append(list, &place{host: folder, guest: folder, installed: true, pth: file})
+				list = append(list, &pyPlace{host: folder, guest: folder, installed: true, pth: file})
 			}
 		}
 	}
@@ -72,7 +72,7 @@ func installedSkip(name string) bool { return besideSkip(name) || name == "tests
 
 // install adds a module or package that is installed with what belongs to it: metadata,
 // which importlib.metadata reads, libraries, the compiled form of a module.
-func (w *imports) install(pl *place, file, name string, tests bool) {
+func (w *imports) install(pl *pyPlace, file, name string, tests bool) {
 	const why = "an installed package that is imported"
 	dir, minor := file, w.minor
 	w.paths = append(w.paths, Path{Host: file, Why: why, Skip: func(rel string, isDir bool) bool {
@@ -125,7 +125,7 @@ func sameProject(a, b string) bool {
 }
 
 // distributions are those whose metadata lies in a place.
-func (pl *place) distributions() []distribution {
+func (pl *pyPlace) distributions() []distribution {
 	if pl.read {
 		return pl.dists
 	}

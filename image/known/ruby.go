@@ -28,6 +28,7 @@ func ruby(p *Program) *Facts {
 	}
 	f.Paths = append(f.Paths, Path{Host: opensslConf, Why: "configuration of OpenSSL"})
 	f.Paths = append(f.Paths, p.certificates()...)
+	p.rubyScript(f)
 	f.Notes = append(f.Notes, Note{Level: Info, Point: "single process", Text: "ruby: fork, spawn, system and backticks fail, and so do servers with several workers; threads work"})
 	if p.flag("--jit") || p.flag("--yjit") || p.flag("--mjit") || p.flag("--rjit") {
 		f.JIT = 64 << 20 // YJIT's own limit (--yjit-exec-mem-size) in Ruby 3.1 and later

@@ -167,7 +167,7 @@ func TestNginxPlaces(t *testing.T) {
 	p := &Program{Path: "/usr/sbin/nginx", Args: []string{"-c", top + "/conf/nginx.conf"}, Closure: &dynlink.Closure{}, Read: func(path string) []byte { return []byte(files[path]) },
 		Has: func(p string) bool { return p == top+"/given" }}
 	f := Lookup(p)
-	if want := []Link{{"/var/log/e.log", "/dev/stderr"}, {"/var/log/a.log", "/dev/stdout"}, {"/srv/given.log", "/dev/stderr"}}; !slices.Equal(f.Links, want) || f.Tmpfs != nil {
+	if want := []Link{{Path: "/var/log/e.log", Target: "/dev/stderr"}, {Path: "/var/log/a.log", Target: "/dev/stdout"}, {Path: "/srv/given.log", Target: "/dev/stderr"}}; !slices.Equal(f.Links, want) || f.Tmpfs != nil {
 		t.Errorf("%v %v, expected %v", f.Links, f.Tmpfs, want)
 	}
 	got := notes(f)
