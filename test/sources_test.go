@@ -137,7 +137,8 @@ func TestRubyLoads(t *testing.T) {
 // has interpret.
 func TestLuaLoads(t *testing.T) {
 	files := map[string]string{
-		"app/a.lua":      "local b = require('b'); print(b.x, require 'p.q', require \"p\", dofile('d.lua'))\n",
+		"app/a.lua":      "local b = require('b'); print(b.x, require 'p.q', dofile('d.lua'))\n",
+		"app/i.lua":      "print(require [[p]])\n",
 		"app/b.lua":      "return {x = require('b2')}\n",
 		"app/b2.lua":     "return 'b2'\n",
 		"app/p/q.lua":    "return 'q'\n",
@@ -145,7 +146,10 @@ func TestLuaLoads(t *testing.T) {
 		"app/d.lua":      "return 'd'\n",
 		"app/loop.lua":   "local s = 0; for i = 1, 1e6 do s = (s + i) % 1003 end; print(s)\n",
 	}
-	t.Run("lua", func(t *testing.T) { loads(t, files, []string{packaged(t, "lua5.4", "lua5.4"), "a.lua"}) })
+	t.Run("lua", func(t *testing.T) {
+		lua := packaged(t, "lua5.4", "lua5.4")
+		loads(t, files, []string{lua, "a.lua"}, []string{lua, "i.lua"})
+	})
 	t.Run("luajit", func(t *testing.T) {
 		luajit := packaged(t, "luajit", "luajit")
 		loads(t, files, []string{luajit, "a.lua"}, []string{luajit, "loop.lua"})

@@ -44,8 +44,8 @@ program; behind an IMAGE it replaces the stored arguments.
 The libraries that a program is linked with are packed with it, and for languages
 and servers that are known (skerry check PROGRAM lists them) the files that they
 read. A script that begins with #! runs its interpreter. Files that arguments name
-are not packed, but for a script of Python, with the modules beside it that it
-imports, and the jar files of Java: use --file and --dir.
+are not packed, but for a script of Python, Node, PHP, Perl, Ruby or Lua, with what
+its sources load by constant names, and the jar files of Java: use --file and --dir.
 
 The program's environment is PATH, HOME=/ and HOSTNAME, and what -e and --env-file
 add; its stdin is at end of file; stdout and stderr are its own. INT, TERM, HUP,

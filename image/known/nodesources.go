@@ -1,6 +1,7 @@
 package known
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"path/filepath"
@@ -77,16 +78,10 @@ func (p *Program) nodeScript(f *Facts) {
 			f.Paths = append(f.Paths, named(host, guest, "the environment that its arguments name"))
 		}
 	}
-	own := p.script(script)
-	if own == nil && script != "" && !isFile(script) { // node app means app.js, too
-		for _, ext := range []string{".js", ".json", ".node", "/index.js"} {
-			if own = p.script(script + ext); own != nil {
-				script += ext
-				break
-			}
-		}
+	if script != "" && !isFile(script) { // node app means app.js, too, and a folder its main file
+		script = nodeFile(script, true)
 	}
-	f.Paths = append(f.Paths, own...)
+	f.Paths = append(f.Paths, p.script(script)...)
 	in := p.walkFrom(script, "what the script loads")
 	if in == nil {
 		return
@@ -95,7 +90,6 @@ func (p *Program) nodeScript(f *Facts) {
 	if p.Uses("libnode.so") {
 		w.system, w.fixed = debianNode, debianNode
 	}
-	w.skip = func(rel string, dir bool) bool { return hiddenFile(rel, dir) }
 	for _, b := range before {
 		if here, ok := p.here("."); ok {
 			w.load(filepath.Join(here.host, "x"), b, true)
@@ -128,8 +122,8 @@ func (p *Program) nodeScript(f *Facts) {
 
 // commented reports whether what stands at a place of a source seems to be in a comment.
 func commented(text []byte, at int) bool {
-	line := string(text[strings.LastIndexByte(string(text[:at]), '\n')+1 : at])
-	return strings.Contains(line, "//") || strings.HasPrefix(strings.TrimSpace(line), "*") || strings.Contains(line, "/*")
+	line := string(text[bytes.LastIndexByte(text[:at], '\n')+1 : at])
+	return strings.Contains(line, "//") || strings.HasPrefix(strings.TrimSpace(line), "*") || strings.LastIndex(line, "/*") > strings.LastIndex(line, "*/")
 }
 
 // load packs what a source loads by a name; note says whether to tell if it is nowhere.
@@ -247,6 +241,9 @@ func (w *nodeWalk) pkg(at string) bool {
 		return false
 	}
 	if real != at {
+		if !isFile(filepath.Join(real, "package.json")) && !strings.Contains(real, "/node_modules/") {
+			return false // who knows what that is
+		}
 		w.link(at, real)
 	}
 	if w.seen[real] {

@@ -140,7 +140,7 @@ func (w *walk) phpFile(file string) {
 	}
 	for _, v := range own {
 		name, ok := v.(string)
-		if at := filepath.Join(top, name); !ok || name == "" || at == top {
+		if at := filepath.Join(top, name); !ok || !strings.HasPrefix(at, top+"/") {
 			continue
 		} else if isDir(at) {
 			w.folder(at)
