@@ -38,7 +38,7 @@ func lua(p *Program) *Facts {
 	case luaJITName.MatchString(name):
 		version, opts = "5.1", luaJITOptions // whose modules it takes
 		f.Name, f.Env = "LuaJIT", []string{"LUA_INIT=jit.off()"}
-		f.Notes = append(f.Notes, Note{Level: Warn, Text: luaJITNote})
+		f.Notes = append(f.Notes, Note{Level: Info, Text: luaJITNote})
 		dirs, _ := filepath.Glob("/usr/share/luajit-2*")
 		more, _ := filepath.Glob("/usr/local/share/luajit-2*")
 		for _, dir := range append(dirs, more...) {
@@ -93,10 +93,10 @@ func lua(p *Program) *Facts {
 		if filepath.Ext(file) == ".so" {
 			return
 		}
-		for _, m := range luaModule.FindAllSubmatch(text, -1) {
+		for _, m := range luaModule.FindAllSubmatch(text, maxLoads) {
 			find(string(m[1]))
 		}
-		for _, m := range luaFile.FindAllSubmatch(text, -1) {
+		for _, m := range luaFile.FindAllSubmatch(text, maxLoads) {
 			if at, ok := p.here(string(m[1])); ok && isFile(at.host) {
 				w.fileAt(at.host, at.guest)
 			}

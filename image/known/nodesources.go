@@ -45,6 +45,9 @@ var debianNode = []string{"/usr/share/nodejs", "/usr/lib/nodejs", "/usr/lib/x86_
 // maxManifest bounds a package.json, in bytes.
 const maxManifest = 1 << 20
 
+// maxMissing bounds how many packages a user is warned of.
+const maxMissing = 20
+
 // nodeManifest is what is read of a package.json.
 type nodeManifest struct {
 	Main         any            `json:"main"`
@@ -57,8 +60,9 @@ type nodeManifest struct {
 // nodeWalk follows the sources of a program for Node.
 type nodeWalk struct {
 	*walk
-	system  []string // folders of modules of the system
-	missing []string // packages that the program's own sources load, and that are nowhere
+	system  []string        // folders of modules of the system
+	tried   map[string]bool // folders and names that were looked for
+	missing []string        // packages that the program's own sources load, and that are nowhere
 }
 
 // nodeScript adds the script that the arguments name and what it loads: files by relative
@@ -86,7 +90,7 @@ func (p *Program) nodeScript(f *Facts) {
 	if in == nil {
 		return
 	}
-	w := &nodeWalk{walk: in}
+	w := &nodeWalk{walk: in, tried: map[string]bool{}}
 	if p.Uses("libnode.so") {
 		w.system, w.fixed = debianNode, debianNode
 	}
@@ -100,15 +104,15 @@ func (p *Program) nodeScript(f *Facts) {
 			return
 		}
 		w.nearest(filepath.Dir(file))
-		for _, m := range nodeLoads.FindAllSubmatchIndex(text, -1) {
+		for _, m := range nodeLoads.FindAllSubmatchIndex(text, maxLoads) {
 			w.load(file, string(text[m[2]:m[3]]), !commented(text, m[0]))
 		}
-		for _, m := range nodeBeside.FindAllSubmatch(text, -1) {
+		for _, m := range nodeBeside.FindAllSubmatch(text, maxLoads) {
 			if name := string(m[1]) + string(m[2]) + string(m[3]); isFile(filepath.Join(filepath.Dir(file), name)) {
 				w.file(filepath.Join(filepath.Dir(file), name))
 			}
 		}
-		for _, m := range nodeWorker.FindAllSubmatch(text, -1) {
+		for _, m := range nodeWorker.FindAllSubmatch(text, maxLoads) {
 			if at, ok := p.here(string(m[1])); ok && isFile(at.host) {
 				w.fileAt(at.host, at.guest)
 			}
@@ -129,6 +133,11 @@ func commented(text []byte, at int) bool {
 // load packs what a source loads by a name; note says whether to tell if it is nowhere.
 func (w *nodeWalk) load(file, name string, note bool) {
 	dir := filepath.Dir(file)
+	key := dir + "\x00" + name
+	if w.tried[key] {
+		return
+	}
+	w.tried[key] = true
 	switch {
 	case name == "." || name == ".." || strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../"):
 		if found := nodeFile(filepath.Join(dir, name), true); found != "" {
@@ -153,7 +162,7 @@ func (w *nodeWalk) load(file, name string, note bool) {
 	if rest := strings.TrimPrefix(name, pkg); pkg == "" || rest != "" && !strings.HasPrefix(rest, "/") {
 		return // a URL, a name of package.json's imports, or none
 	}
-	if !w.bare(dir, pkg) && note && !w.given(dir, pkg) && !slices.Contains(w.missing, pkg) {
+	if !w.bare(dir, pkg) && note && len(w.missing) < maxMissing && !w.given(dir, pkg) && !slices.Contains(w.missing, pkg) {
 		w.missing = append(w.missing, pkg)
 	}
 }

@@ -22,7 +22,7 @@ var (
 
 // perlQuotes are the texts in a list of them.
 func perlQuotes(list []byte) (l []string) {
-	for _, m := range perlQuoted.FindAllSubmatch(list, -1) {
+	for _, m := range perlQuoted.FindAllSubmatch(list, maxLoads) {
 		if m[3] != nil {
 			l = append(l, strings.Fields(string(m[3]))...)
 		} else {
@@ -47,7 +47,7 @@ func (p *Program) perlScript(f *Facts) {
 		return
 	}
 	w.run(func(file string, text []byte) {
-		for _, m := range perlLib.FindAllSubmatch(text, -1) {
+		for _, m := range perlLib.FindAllSubmatch(text, maxLoads) {
 			for _, name := range perlQuotes(m[1]) {
 				if bin := perlBin.FindString(name); bin != "" {
 					dir := filepath.Join(w.dir, name[len(bin):])
@@ -58,10 +58,10 @@ func (p *Program) perlScript(f *Facts) {
 			}
 		}
 		var names []string
-		for _, m := range perlModule.FindAllSubmatch(text, -1) {
+		for _, m := range perlModule.FindAllSubmatch(text, maxLoads) {
 			names = append(names, string(m[1]))
 		}
-		for _, m := range perlParent.FindAllSubmatch(text, -1) {
+		for _, m := range perlParent.FindAllSubmatch(text, maxLoads) {
 			names = append(names, perlQuotes(m[1])...)
 		}
 		for _, name := range names {
@@ -76,7 +76,7 @@ func (p *Program) perlScript(f *Facts) {
 				}
 			}
 		}
-		for _, m := range perlFile.FindAllSubmatch(text, -1) {
+		for _, m := range perlFile.FindAllSubmatch(text, maxLoads) {
 			name := string(m[1])
 			if bin := perlBin.FindString(name); bin != "" {
 				name = name[len(bin):]

@@ -75,7 +75,7 @@ func (p *Program) phpRoot(f *Facts, root string) {
 func (w *walk) php(f *Facts) {
 	w.run(func(file string, text []byte) {
 		dir := filepath.Dir(file)
-		for _, m := range phpLoadsFile.FindAllSubmatch(text, -1) {
+		for _, m := range phpLoadsFile.FindAllSubmatch(text, maxLoads) {
 			from, name := string(m[1]), string(m[2])
 			switch {
 			case strings.HasPrefix(from, "dirname(") && strings.Contains(from, "__DIR__"):

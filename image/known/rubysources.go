@@ -92,19 +92,19 @@ func (p *Program) rubyScript(f *Facts) {
 		if filepath.Ext(file) == ".so" {
 			return
 		}
-		for _, m := range rubyPath.FindAllSubmatch(text, -1) {
+		for _, m := range rubyPath.FindAllSubmatch(text, maxLoads) {
 			if dir := rubyConstant(file, string(m[1])); dir != "" {
 				libs = append(libs, place{dir, w.to(dir)})
 			}
 		}
-		for _, m := range rubyOwn.FindAllSubmatch(text, -1) {
+		for _, m := range rubyOwn.FindAllSubmatch(text, maxLoads) {
 			if name := rubyConstant(file, string(m[1])); name != "" {
 				if found := firstFile(files(name)...); found != "" {
 					w.file(found)
 				}
 			}
 		}
-		for _, m := range rubyLoads.FindAllSubmatch(text, -1) {
+		for _, m := range rubyLoads.FindAllSubmatch(text, maxLoads) {
 			name := string(m[2])
 			switch string(m[1]) {
 			case "require_relative":
@@ -121,7 +121,7 @@ func (p *Program) rubyScript(f *Facts) {
 				find(name)
 			}
 		}
-		for _, m := range rubyAutoload.FindAllSubmatch(text, -1) {
+		for _, m := range rubyAutoload.FindAllSubmatch(text, maxLoads) {
 			find(string(m[1]))
 		}
 	})

@@ -12,6 +12,9 @@ import (
 // maxTrees bounds how many files and folders one script brings in.
 const maxTrees = 20000
 
+// maxLoads bounds how many statements of one kind in a source are looked at.
+const maxLoads = 10000
+
 // start is the script that an argument names, where its sources are followed from: its
 // file on the host, links followed, and where it stands in the machine. ok is false if
 // there is none, if the user gave another file there, or if it would not be seen.

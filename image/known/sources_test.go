@@ -224,13 +224,12 @@ func FuzzLoads(f *testing.F) {
 			f.Fatal(err)
 		}
 	}
-	f.Chdir(top)
 	f.Fuzz(func(t *testing.T, source string) {
 		if err := os.WriteFile(filepath.Join(top, "s"), []byte(source), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		for _, language := range slices.Sorted(maps.Keys(scripts)) {
-			_, f := packed(&Program{Args: []string{"s"}, Cwd: "/w"}, language, top)
+			_, f := packed(&Program{Args: []string{filepath.Join(top, "s")}, Cwd: "/w"}, language, top)
 			seen := map[string]bool{}
 			for _, x := range f.Paths {
 				if to := x.Guest; !exists(x.Host) || !filepath.IsAbs(x.Host) || to != "" && to != filepath.Clean("/"+to) || seen[x.Host] {
