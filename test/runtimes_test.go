@@ -54,7 +54,7 @@ func TestHAProxy(t *testing.T) {
 		Path: packaged(t, "haproxy", "haproxy"), Memory: 128, Flags: strict,
 		Args: func(p harness.Place) []string { return []string{"-db", "-f", p.Files + "/haproxy.cfg"} },
 		Files: func(p harness.Place) map[string][]byte {
-			return map[string][]byte{"haproxy.cfg": []byte(fmt.Sprintf("global\n  maxconn 100\ndefaults\n  mode http\n  timeout client 10s\n  timeout server 10s\n  timeout connect 10s\n"+
+			return map[string][]byte{"haproxy.cfg": []byte(fmt.Sprintf("global\n  maxconn 100\ndefaults\n  mode http\n  option http-buffer-request\n  timeout client 10s\n  timeout server 10s\n  timeout connect 10s\n"+
 				"frontend f\n  bind %s:%d\n  http-request return status 404 content-type text/plain string \"none\\n\" if { path /none }\n"+
 				"  http-request return status 200 content-type text/plain lf-string \"%%[method] %%[path] %%[req.hdr(content-type)]\\n\"\n", p.Host, p.Ports[0]))}
 		},
@@ -64,7 +64,7 @@ func TestHAProxy(t *testing.T) {
 	daemon(t, d, 143, func(t *testing.T, r *harness.Running) {
 		a := newAsks(t, r.Address)
 		a.do("GET", "/page", "", nil)
-		a.do("POST", "/form", "text/plain", make([]byte, 100000))
+		a.do("POST", "/form", "text/plain", []byte("a small body, which it waits for"))
 		a.do("GET", "/none", "", nil)
 		a.compare(r.Tmp != "", &want)
 		a.load("/page", 8, 300)

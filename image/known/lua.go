@@ -22,11 +22,9 @@ var (
 	luaJITOptions = options{value: []string{"-e", "-l", "-j"}, letters: "O", code: []string{"-b"}}
 )
 
-// luaJITNote is why LuaJIT interprets. It wants its code within 2 GiB of its own program
-// (lj_mcode.c, LJ_TARGET_JUMPRANGE), asks for that by mmap's hint, which a machine does
-// not follow, and tries anew at each hot loop, which is many times slower than to
-// interpret.
-const luaJITNote = "luajit: its compiler finds no memory for code near enough to its program, so it is switched off (LUA_INIT=jit.off()) and the interpreter does all: leave out -jon and jit.on()"
+// luaJITCode is what LuaJIT may compile to: maxmcode, 2 MiB by default ("Running LuaJIT",
+// -O), for each of some states.
+const luaJITCode = 16 << 20
 
 // lua knows Lua and LuaJIT: the script that their arguments name, and the modules that it
 // requires, from the working folder and the folders of the system (package.path and
@@ -37,8 +35,7 @@ func lua(p *Program) *Facts {
 	switch name := p.Name(); {
 	case luaJITName.MatchString(name):
 		version, opts = "5.1", luaJITOptions // whose modules it takes
-		f.Name, f.Env = "LuaJIT", []string{"LUA_INIT=jit.off()"}
-		f.Notes = append(f.Notes, Note{Level: Info, Text: luaJITNote})
+		f.Name, f.JIT = "LuaJIT", luaJITCode
 		dirs, _ := filepath.Glob("/usr/share/luajit-2*")
 		more, _ := filepath.Glob("/usr/local/share/luajit-2*")
 		for _, dir := range append(dirs, more...) {

@@ -49,6 +49,9 @@ const (
 	// stackShiftBits are drawn inside the top page of the stack, in units of 16
 	// bytes.
 	stackShiftBits = 8
+
+	// libraryRoom is what MakeRoom leaves of the text window, in bytes.
+	libraryRoom = 1 << 30
 )
 
 // GuardGap is what stays free below the stack, in bytes.
@@ -74,6 +77,17 @@ type Layout struct {
 	// it the first byte is, in units of 16 bytes, below 256.
 	StackTop   uintptr
 	StackShift uint8
+
+	apart bool // a position-independent program's code is a range of its own
+}
+
+// MakeRoom is for a program that writes code (a JIT budget). Compilers want what they write
+// to be near to what it calls, within 2 GiB of their own code or of a library's, and in the
+// text window no memory becomes executable. So the window is only what the libraries take,
+// the program's code is a range by itself as if it was linked at a fixed address, and the
+// rest is free. What is drawn stays as it was drawn.
+func (l *Layout) MakeRoom() {
+	l.TextStart, l.apart = l.TextEnd-libraryRoom, true
 }
 
 // Draw draws a layout. random answers 64 bits that nobody can guess; one word is

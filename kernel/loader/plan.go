@@ -34,7 +34,8 @@ type Plan struct {
 	Entry, Phdr, Base uintptr
 	Phnum             int
 	// FixedLo and FixedHi bound the code of a program that is linked at a fixed
-	// address, the one code outside of the text window; empty otherwise.
+	// address, or apart from the libraries (Layout.MakeRoom): the one code outside of
+	// the text window; empty otherwise.
 	FixedLo, FixedHi uintptr
 	// Code and Data bound the program's executable and other segments, for
 	// /proc/self/stat (proc_pid_stat(5): startcode, endcode, start_data,
@@ -69,7 +70,7 @@ func Load(program File, open func(path string) (File, abi.Errno), l *Layout) (*P
 	if img.HasPhdr {
 		p.Phdr = uintptr(img.Phdr + bias)
 	}
-	p.bounds(img, bias)
+	p.bounds(img, bias, !img.PositionIndependent || l.apart)
 	if img.Interp == "" {
 		return p, nil
 	}
@@ -142,8 +143,9 @@ func (p *Plan) add(f File, img *Image, bias uint64) {
 	}
 }
 
-// bounds fills in where the program's code and data are.
-func (p *Plan) bounds(img *Image, bias uint64) {
+// bounds fills in where the program's code and data are. fixed says that the code is a range
+// by itself.
+func (p *Plan) bounds(img *Image, bias uint64, fixed bool) {
 	for i := range img.Segments {
 		s := &img.Segments[i]
 		lo, hi := uintptr(s.Vaddr+bias), uintptr(s.Vaddr+s.FileSize+bias)
@@ -158,11 +160,11 @@ func (p *Plan) bounds(img *Image, bias uint64) {
 			p.CodeLo = lo
 		}
 		p.CodeHi = hi
-		if !img.PositionIndependent {
+		if fixed {
 			if p.FixedHi == 0 {
 				p.FixedLo = lo &^ uintptr(pageMask)
 			}
-			p.FixedHi = uintptr(pageUp(s.Vaddr + s.FileSize))
+			p.FixedHi = uintptr(pageUp(s.Vaddr + s.FileSize + bias))
 		}
 	}
 }

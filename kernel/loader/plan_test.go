@@ -119,6 +119,20 @@ func TestPlanFixed(t *testing.T) {
 	}
 }
 
+// TestPlanApart: with room for code that the program writes, its own code is a range by
+// itself, and the window what libraries take.
+func TestPlanApart(t *testing.T) {
+	l := someLayout
+	l.MakeRoom()
+	p, e := Load(sample().file(), errNoFile, &l)
+	if e != nil {
+		t.Fatal(e)
+	}
+	if b := l.PIE; p.Start != b+0x1100 || p.FixedLo != b || p.FixedHi != b+0x2000 || l.TextStart != l.TextEnd-libraryRoom || l.PIE != someLayout.PIE || l.TextEnd != someLayout.TextEnd {
+		t.Errorf("%+v, %+v", p, l)
+	}
+}
+
 func TestPlanInterpreter(t *testing.T) {
 	l := &someLayout
 	ld := sample()

@@ -180,6 +180,9 @@ func (m *Machine) load(p *task.Process, fs *vfs.Context) *loader.Error {
 		return &loader.Error{Status: loader.StatusNotFound, Errno: e, Text: "is not in the image: " + e.Error()}
 	}
 	layout := loader.Draw(m.Pool.Uint64)
+	if m.Record.JIT > 0 {
+		layout.MakeRoom()
+	}
 	plan, err := loader.Load(file, open, &layout)
 	if err != nil {
 		return err
