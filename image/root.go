@@ -328,7 +328,7 @@ func (l *layout) libraries(s *BuildSpec, program string, o *dynlink.Object, args
 	given := len(l.found)
 	l.facts = known.Lookup(&known.Program{Path: real, Called: path.Base(l.m.Args[0]), Args: args, Closure: c, Read: l.read, At: program, Cwd: l.m.Cwd, Script: l.scriptFile, ScriptAt: l.scriptAt,
 		List: func(p string) []string { return l.t.Names(l.t.Follow(path.Clean(p))) },
-		Has:  func(p string) bool { return l.t.Lookup(l.t.Resolve(path.Clean(p))) != erofs.None }, Hidden: Hidden})
+		Has:  func(p string) bool { return l.t.Lookup(l.t.Resolve(path.Clean(p))) != erofs.None }, Hidden: Hidden, Secret: Secret})
 	if facts := l.facts; facts != nil {
 		for _, n := range facts.Libs {
 			c.AddName(n, facts.Name)

@@ -40,6 +40,8 @@ type Program struct {
 	// Has reports whether the user gives a file or folder at a path of the machine, and
 	// Hidden whether nothing that is packed there would be seen. Both may be nil.
 	Has, Hidden func(path string) bool
+	// Secret reports whether a path of the host is known to hold secrets. It may be nil.
+	Secret func(path string) bool
 	// List are the names of what the image has in a folder of the machine so far. It may be nil.
 	List func(path string) []string
 }

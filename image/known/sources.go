@@ -49,6 +49,7 @@ type walk struct {
 	todo  []string
 	paths []Path
 	links []Link
+	held  []string // what is not packed, since it may be somebody's secret
 }
 
 // walkFrom begins at the script that an argument names; nil if there is none.
@@ -162,12 +163,32 @@ func (w *walk) pack(host, guest string, dir bool) bool {
 	if w.p.hides(guest) {
 		return false
 	}
+	if !w.free(host) {
+		w.held = append(w.held, host)
+		return false
+	}
 	x := named(host, guest, w.why)
 	if dir {
 		x.Skip = w.skip
 	}
 	w.paths = append(w.paths, x)
 	return true
+}
+
+// free reports whether a path may be packed only because a source names it. Whoever writes
+// a source, or changes one, must not get at more of the host than the program's own: no
+// secrets, and outside of the script's folder nothing that others may not read.
+func (w *walk) free(host string) bool {
+	real, err := filepath.EvalSymlinks(host)
+	if err != nil || w.p.Secret != nil && (w.p.Secret(real) || w.p.Secret(host)) {
+		return false
+	}
+	own, err := filepath.EvalSymlinks(w.dir)
+	if err == nil && strings.HasPrefix(real, strings.TrimSuffix(own, "/")+"/") {
+		return true
+	}
+	info, err := os.Stat(real)
+	return err == nil && info.Mode().Perm()&0o004 != 0
 }
 
 // link makes a link in the machine, from where one path of the host is to where the other
@@ -185,6 +206,9 @@ func (w *walk) link(from, to string) {
 func (w *walk) add(f *Facts) {
 	f.Paths = append(f.Paths, w.paths...)
 	f.Links = append(f.Links, w.links...)
+	for _, file := range w.held[:min(len(w.held), maxMissing)] {
+		f.Notes = append(f.Notes, Note{Level: Warn, Text: file + ", which a source names, is not packed: others may not read it, or it is known to hold secrets; if it is needed, give it with --file"})
+	}
 }
 
 // inside calls f for each file of a folder whose name ends so and that skip does not leave

@@ -208,7 +208,7 @@ func TestLuaKnown(t *testing.T) {
 		if f == nil {
 			f = &Facts{}
 		}
-		if f.Name != want || f.JIT != 0 {
+		if f.Name != want || (f.JIT > 0) != (want == "LuaJIT") {
 			t.Errorf("%s: %+v", path, f)
 		}
 	}
@@ -239,4 +239,65 @@ func FuzzLoads(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestSecretsStay: a source cannot have files of the host packed that others may not read,
+// or that hold secrets, however it names them.
+func TestSecretsStay(t *testing.T) {
+	top := t.TempDir()
+	put := func(name, text string, mode os.FileMode) string {
+		file := filepath.Join(top, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	private := put("home/private.js", "", 0o600)
+	secret := put("home/id.js", "", 0o644)
+	put("home/shared.js", "", 0o644)
+	put("app/own.js", "", 0o600)
+	if err := os.Symlink(private, filepath.Join(top, "app/link.js")); err != nil {
+		t.Fatal(err)
+	}
+	for language, line := range map[string]string{"node": "require(%q)\n", "php": "<?php require %q;\n", "perl": "require %q;\n", "ruby": "load %q\n", "lua": "dofile(%q)\n"} {
+		text := ""
+		if language == "php" {
+			text = "<?php\n"
+			line = "require %q;\n"
+		}
+		prefix := ""
+		if language == "node" {
+			prefix = "./"
+		}
+		for _, name := range []string{"own.js", "link.js"} {
+			text += fmt.Sprintf(line, prefix+name)
+		}
+		for _, file := range []string{private, secret, filepath.Join(top, "home/shared.js")} {
+			text += fmt.Sprintf(line, file)
+		}
+		script := put("app/main", text, 0o644)
+		t.Chdir(filepath.Dir(script))
+		p := &Program{Path: "/usr/bin/lua5.4", Args: []string{"main"}, Cwd: "/", Closure: &dynlink.Closure{}, Secret: func(p string) bool { return filepath.Base(p) == "id.js" }}
+		f := &Facts{}
+		scripts[language](p, f)
+		var got []string
+		for _, x := range f.Paths {
+			if filepath.Ext(x.Host) == ".js" {
+				got = append(got, filepath.Base(x.Host))
+			}
+		}
+		slices.Sort(got)
+		warned := 0
+		for _, n := range f.Notes {
+			if strings.Contains(n.Text, "others may not read it") {
+				warned++
+			}
+		}
+		if !slices.Equal(got, []string{"own.js", "shared.js"}) || warned != 3 {
+			t.Errorf("%s: packed %q, %d warnings: %+v", language, got, warned, f.Notes)
+		}
+	}
 }
