@@ -177,18 +177,38 @@ func (w *walk) pack(host, guest string, dir bool) bool {
 
 // free reports whether a path may be packed only because a source names it. Whoever writes
 // a source, or changes one, must not get at more of the host than the program's own: no
-// secrets, and outside of the script's folder nothing that others may not read.
+// secrets, and elsewhere than in the program's folders nothing that others may not read.
 func (w *walk) free(host string) bool {
 	real, err := filepath.EvalSymlinks(host)
 	if err != nil || w.p.Secret != nil && (w.p.Secret(real) || w.p.Secret(host)) {
 		return false
 	}
-	own, err := filepath.EvalSymlinks(w.dir)
-	if err == nil && strings.HasPrefix(real, strings.TrimSuffix(own, "/")+"/") {
-		return true
+	for _, dir := range w.own() {
+		if strings.HasPrefix(real, strings.TrimSuffix(dir, "/")+"/") {
+			return true
+		}
 	}
 	info, err := os.Stat(real)
 	return err == nil && info.Mode().Perm()&0o004 != 0
+}
+
+// own are the program's folders: the script's and, as far as they are not a user's home or
+// above it, the one around that (bin beside lib) and the one that the command is given in.
+func (w *walk) own() (l []string) {
+	home, _ := os.UserHomeDir()
+	if real, err := filepath.EvalSymlinks(home); err == nil {
+		home = real
+	}
+	for i, dir := range []string{w.dir, filepath.Dir(w.dir), "."} {
+		dir, err := filepath.Abs(dir)
+		if err == nil {
+			dir, err = filepath.EvalSymlinks(dir)
+		}
+		if err == nil && (i == 0 || dir != "/" && home != dir && !strings.HasPrefix(home, dir+"/")) {
+			l = append(l, dir)
+		}
+	}
+	return l
 }
 
 // link makes a link in the machine, from where one path of the host is to where the other

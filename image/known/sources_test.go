@@ -255,11 +255,13 @@ func TestSecretsStay(t *testing.T) {
 		}
 		return file
 	}
+	t.Setenv("HOME", filepath.Join(top, "home"))
 	private := put("home/private.js", "", 0o600)
 	secret := put("home/id.js", "", 0o644)
 	put("home/shared.js", "", 0o644)
-	put("app/own.js", "", 0o600)
-	if err := os.Symlink(private, filepath.Join(top, "app/link.js")); err != nil {
+	put("home/x/app/own.js", "", 0o600)
+	put("home/x/lib/beside.js", "", 0o600)
+	if err := os.Symlink(private, filepath.Join(top, "home/x/app/link.js")); err != nil {
 		t.Fatal(err)
 	}
 	for language, line := range map[string]string{"node": "require(%q)\n", "php": "<?php require %q;\n", "perl": "require %q;\n", "ruby": "load %q\n", "lua": "dofile(%q)\n"} {
@@ -275,10 +277,10 @@ func TestSecretsStay(t *testing.T) {
 		for _, name := range []string{"own.js", "link.js"} {
 			text += fmt.Sprintf(line, prefix+name)
 		}
-		for _, file := range []string{private, secret, filepath.Join(top, "home/shared.js")} {
+		for _, file := range []string{private, secret, filepath.Join(top, "home/shared.js"), filepath.Join(top, "home/x/lib/beside.js")} {
 			text += fmt.Sprintf(line, file)
 		}
-		script := put("app/main", text, 0o644)
+		script := put("home/x/app/main", text, 0o644)
 		t.Chdir(filepath.Dir(script))
 		p := &Program{Path: "/usr/bin/lua5.4", Args: []string{"main"}, Cwd: "/", Closure: &dynlink.Closure{}, Secret: func(p string) bool { return filepath.Base(p) == "id.js" }}
 		f := &Facts{}
@@ -296,7 +298,7 @@ func TestSecretsStay(t *testing.T) {
 				warned++
 			}
 		}
-		if !slices.Equal(got, []string{"own.js", "shared.js"}) || warned != 3 {
+		if !slices.Equal(got, []string{"beside.js", "own.js", "shared.js"}) || warned != 3 {
 			t.Errorf("%s: packed %q, %d warnings: %+v", language, got, warned, f.Notes)
 		}
 	}
