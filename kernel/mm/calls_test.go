@@ -393,6 +393,9 @@ func TestPlacement(t *testing.T) {
 	if len(seen) < 40 {
 		t.Fatalf("MAP_32BIT chose %d different MiB of 50", len(seen))
 	}
+	if a, e := m.Mmap(&Request{Addr: 1 << 29, Len: pageSize, Prot: rw, Flags: mapPrivate | mapAnonymous | map32Bit}); e != abi.OK || a != 1<<29 {
+		t.Fatalf("MAP_32BIT with a hint: %#x, %v", a, e)
+	}
 	// The whole of user space can be had, but not the bounds.
 	must(t, "munmap", m.Munmap(0, Highest))
 	if _, e = m.Mmap(&Request{Len: Highest - base - pageSize, Prot: protNone, Flags: mapPrivate | mapAnonymous}); e != abi.OK {
