@@ -197,10 +197,24 @@ var programs = []func(p *Program) *Facts{
 func Lookup(p *Program) *Facts {
 	for _, f := range programs {
 		if facts := f(p); facts != nil {
+			facts.compiles(p)
 			return facts
 		}
 	}
+	if facts := new(Facts); facts.compiles(p) {
+		facts.Name = "LuaJIT"
+		return facts
+	}
 	return nil
+}
+
+// compiles adds what a library that the program is linked with compiles to.
+func (f *Facts) compiles(p *Program) bool {
+	if !p.Uses("libluajit-5.1.so") {
+		return false
+	}
+	f.JIT = max(f.JIT, luaJITCode)
+	return true
 }
 
 // exists reports whether the host has a path.

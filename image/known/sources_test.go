@@ -212,6 +212,12 @@ func TestLuaKnown(t *testing.T) {
 			t.Errorf("%s: %+v", path, f)
 		}
 	}
+	with := &dynlink.Closure{Libraries: []*dynlink.Library{{Name: "libluajit-5.1.so.2"}}}
+	for path, want := range map[string]string{"/x/resolver": "LuaJIT", "/usr/sbin/memcached": "memcached"} {
+		if f := Lookup(&Program{Path: path, Closure: with}); f == nil || f.Name != want || f.JIT != luaJITCode {
+			t.Errorf("%s with LuaJIT: %+v", path, f)
+		}
+	}
 }
 
 // FuzzLoads: whatever stands in a source, what is packed is there, has a clean path in the
