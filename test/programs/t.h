@@ -148,25 +148,28 @@ __attribute__((unused)) static void pause_ns(int64_t ns)
 		;
 }
 
-// others_block says whether every other thread of the program waits in the kernel
-// (proc_pid_stat(5): state S).
+// blocks says whether a thread waits in the kernel (proc_pid_stat(5): state S), -1 if there
+// is no such thread.
+__attribute__((unused)) static int blocks(int tid)
+{
+	char path[64], b[256] = "";
+	snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+	int f = open(path, O_RDONLY);
+	if (f < 0)
+		return -1;
+	char *p = read(f, b, sizeof b - 1) > 0 ? strrchr(b, ')') : NULL;
+	close(f);
+	return p ? p[2] == 'S' : -1;
+}
+
+// others_block says whether every other thread of the program does.
 __attribute__((unused)) static int others_block(void)
 {
 	struct dirent *e;
 	DIR *d = opendir("/proc/self/task");
 	int me = (int)syscall(SYS_gettid), all = d != NULL;
-	while (all && (e = readdir(d))) {
-		char path[64], b[256] = "";
-		if (e->d_name[0] == '.' || atoi(e->d_name) == me)
-			continue;
-		snprintf(path, sizeof path, "/proc/self/task/%.20s/stat", e->d_name);
-		int f = open(path, O_RDONLY);
-		if (f < 0)
-			continue; // it has ended
-		char *p = read(f, b, sizeof b - 1) > 0 ? strrchr(b, ')') : NULL;
-		close(f);
-		all = !p || p[2] == 'S';
-	}
+	while (all && (e = readdir(d)))
+		all = e->d_name[0] == '.' || atoi(e->d_name) == me || blocks(atoi(e->d_name));
 	if (d)
 		closedir(d);
 	return all;
