@@ -142,19 +142,27 @@ func (t *Tree) Symlink(path, target string) error {
 	return t.add(path, &node{kind: Symlink, target: target})
 }
 
-// Lookup says what stands at path, not following symbolic links.
-func (t *Tree) Lookup(path string) Kind {
+// node is what stands at path, nil if nothing does. Symbolic links are not followed.
+func (t *Tree) node(path string) *node {
 	parts, err := split(path)
 	if err != nil {
-		return None
+		return nil
 	}
 	n := t.root
 	for _, p := range parts {
 		if n = n.children[p]; n == nil {
-			return None
+			return nil
 		}
 	}
-	return n.kind
+	return n
+}
+
+// Lookup says what stands at path, not following symbolic links.
+func (t *Tree) Lookup(path string) Kind {
+	if n := t.node(path); n != nil {
+		return n.kind
+	}
+	return None
 }
 
 func (t *Tree) add(path string, n *node) error {
@@ -240,48 +248,28 @@ func (n *node) sortedChildren() []*node {
 // Names are the names of what a directory holds, sorted; none if path is no directory.
 // Symbolic links are not followed.
 func (t *Tree) Names(path string) []string {
-	parts, err := split(path)
-	if err != nil {
+	n := t.node(path)
+	if n == nil {
 		return nil
-	}
-	n := t.root
-	for _, p := range parts {
-		if n = n.children[p]; n == nil {
-			return nil
-		}
 	}
 	return slices.Sorted(maps.Keys(n.children))
 }
 
 // Target is where the symbolic link at path leads, "" if there is none.
 func (t *Tree) Target(path string) string {
-	parts, err := split(path)
-	if err != nil {
-		return ""
+	if n := t.node(path); n != nil {
+		return n.target
 	}
-	n := t.root
-	for _, p := range parts {
-		if n = n.children[p]; n == nil {
-			return ""
-		}
-	}
-	return n.target
+	return ""
 }
 
 // Source is where the content of the regular file at path comes from, nil if there
 // is none. Symbolic links are not followed.
 func (t *Tree) Source(path string) Source {
-	parts, err := split(path)
-	if err != nil {
-		return nil
+	if n := t.node(path); n != nil {
+		return n.src
 	}
-	n := t.root
-	for _, p := range parts {
-		if n = n.children[p]; n == nil {
-			return nil
-		}
-	}
-	return n.src
+	return nil
 }
 
 // Follow is path with the symbolic links of the directories above it followed, as

@@ -2,7 +2,6 @@ package known
 
 import (
 	"debug/elf"
-	"strings"
 )
 
 // bunCode is what JavaScriptCore of Bun reserves at its start as memory that is written and
@@ -17,14 +16,17 @@ func bun(p *Program) *Facts {
 	}
 	f := &Facts{Name: "Bun", JIT: bunCode}
 	// It has a list of CAs of its own, and reads these for --use-openssl-ca and --use-system-ca.
-	f.Paths = append(p.certificates(), p.runScript(map[string]bool{"run": true}, bunValued)...)
+	f.Paths = append(p.certificates(), p.runScript(bunOptions)...)
 	f.Notes = append(f.Notes, scriptNote("bun"))
 	return f
 }
 
-// bunValued are options before the script that take the next argument ("bun run --help").
-var bunValued = map[string]bool{"-r": true, "--preload": true, "--require": true, "--import": true, "--port": true, "--conditions": true, "--cwd": true, "-c": true,
-	"--config": true, "--env-file": true, "-d": true, "--define": true, "-l": true, "--loader": true, "--tsconfig-override": true}
+// bunOptions are Bun's ("bun run --help").
+var bunOptions = options{
+	commands: []string{"run"},
+	value: []string{"-r", "--preload", "--require", "--import", "--port", "--conditions", "--cwd", "-c", "--config", "--env-file", "-d", "--define", "-l",
+		"--loader", "--tsconfig-override"},
+}
 
 // deno knows Deno by where it says that problems are to be told: V8, as Node.js has it.
 func deno(p *Program) *Facts {
@@ -34,33 +36,25 @@ func deno(p *Program) *Facts {
 	f := &Facts{Name: "Deno", JIT: (1 + v8Workers) * v8CodeRange}
 	// Its cache is of what it has compiled; what it downloads there is gone at the end.
 	f.Env = []string{"DENO_DIR=/tmp/deno", "DENO_NO_UPDATE_CHECK=1"}
-	f.Paths = append(p.certificates(), p.runScript(map[string]bool{"run": true, "serve": true}, denoValued)...)
+	f.Paths = append(p.certificates(), p.runScript(denoOptions)...)
 	f.Notes = append(f.Notes, scriptNote("deno"))
 	return f
 }
 
-// denoValued are options before the script that take the next argument ("deno run --help").
-var denoValued = map[string]bool{"-c": true, "--config": true, "--import-map": true, "--cert": true, "--location": true, "--seed": true, "--lock": true,
-	"--ext": true, "--port": true, "--host": true, "-L": true, "--log-level": true, "--preload": true, "--unsafely-ignore-certificate-errors": false}
+// denoOptions are Deno's ("deno run --help").
+var denoOptions = options{
+	commands: []string{"run", "serve"},
+	value:    []string{"-c", "--config", "--import-map", "--cert", "--location", "--seed", "--lock", "--ext", "--port", "--host", "-L", "--log-level", "--preload"},
+}
 
 // scriptNote says what is not packed for a runtime of JavaScript.
 func scriptNote(name string) Note {
 	return Note{Level: Info, Text: name + ": modules that the script imports are added with --dir, or bundled with it; skerry trace finds them"}
 }
 
-// runScript is the script in a runtime's arguments: the first that is neither an option,
-// nor the value of one, nor one of the commands that run a script.
-func (p *Program) runScript(commands, valued map[string]bool) []Path {
-	for i := 0; i < len(p.Args); i++ {
-		switch a := p.Args[i]; {
-		case valued[a]:
-			i++
-		case strings.HasPrefix(a, "-") || commands[a]:
-		default:
-			return p.script(a)
-		}
-	}
-	return nil
+// runScript is the script in a runtime's arguments.
+func (p *Program) runScript(o options) []Path {
+	return p.script(o.scriptIn(p.Args, func(string, string) {}))
 }
 
 // holds reports whether an ELF file has a text in a segment that is only read or is

@@ -71,6 +71,7 @@ func certificates(c *dynlink.Closure, n Names, bundles, names []string) (list []
 	return list
 }
 
+// regular reports whether a path leads to a file.
 func regular(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()

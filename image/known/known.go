@@ -90,6 +90,14 @@ func (p *Program) flag(name string) bool {
 // hides reports whether the machine has another file system at a path.
 func (p *Program) hides(path string) bool { return p.Hidden != nil && p.Hidden(path) }
 
+// guest is where the program looks for a path: a relative one is from its working folder.
+func (p *Program) guest(name string) string {
+	if path.IsAbs(name) {
+		return path.Clean(name)
+	}
+	return path.Join("/", p.Cwd, name)
+}
+
 // argument is the file or folder that an argument names: where it is on the host, where
 // whoever typed it is in a folder, and where the program will look for it. ok is false
 // if there is none on the host, or the user has given what will be there.
@@ -98,9 +106,7 @@ func (p *Program) argument(arg string) (host, guest string, ok bool) {
 	if err != nil || arg == "" || !exists(host) {
 		return "", "", false
 	}
-	if guest = path.Clean(arg); !path.IsAbs(arg) {
-		guest = path.Join("/", p.Cwd, arg)
-	}
+	guest = p.guest(arg)
 	return host, guest, p.Has == nil || !p.Has(guest)
 }
 
@@ -115,7 +121,7 @@ func named(host, guest, why string) Path {
 // script is the file of a script that an argument names, if it is one.
 func (p *Program) script(arg string) []Path {
 	host, guest, ok := p.argument(arg)
-	if info, err := os.Stat(host); !ok || err != nil || !info.Mode().IsRegular() {
+	if !ok || !regular(host) {
 		return nil
 	}
 	return []Path{named(host, guest, "the script that its arguments name")}

@@ -27,14 +27,13 @@ func guile(p *Program) *Facts {
 			places = append(places, filepath.Join(prefix, dir))
 		}
 	}
-	for _, dir := range append(places, "/usr/lib/locale/C.utf8") {
+	for _, dir := range places {
 		if exists(dir) {
-			why := "Guile's modules"
-			if dir == "/usr/lib/locale/C.utf8" {
-				why = "the locale C.UTF-8"
-			}
-			f.Paths = append(f.Paths, Path{Host: dir, Why: why, Skip: func(rel string, dir bool) bool { return dir && rel == "bin" }})
+			f.Paths = append(f.Paths, Path{Host: dir, Why: "Guile's modules", Skip: func(rel string, dir bool) bool { return dir && rel == "bin" }})
 		}
+	}
+	if exists(utf8Locale.Host) {
+		f.Paths = append(f.Paths, utf8Locale)
 	}
 	// Without a locale it converts by gconv, whose modules are not there. What it compiled
 	// by itself would be gone at the end.

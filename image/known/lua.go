@@ -94,7 +94,7 @@ func lua(p *Program) *Facts {
 			find(string(m[1]))
 		}
 		for _, m := range luaFile.FindAllSubmatch(text, maxLoads) {
-			if at, ok := p.here(string(m[1])); ok && isFile(at.host) {
+			if at, ok := p.here(string(m[1])); ok && regular(at.host) {
 				w.fileAt(at.host, at.guest)
 			}
 		}

@@ -48,7 +48,7 @@ func mono(p *Program) *Facts {
 		{Host: lib + "/libmono-btls-shared.so", Why: "a library that its class libraries load"},
 		{Host: lib + "/libMonoPosixHelper.so", Why: "a library that its class libraries load"},
 		{Host: "/etc/protocols", Why: "names of protocols"},
-		{Host: "/usr/lib/locale/C.utf8", Why: "the locale C.UTF-8"},
+		utf8Locale,
 		TimeZones(),
 	}, p.certificates()...) {
 		if exists(x.Host) {

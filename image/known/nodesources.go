@@ -78,11 +78,11 @@ func (p *Program) nodeScript(f *Facts) {
 		}
 	})
 	for _, e := range env {
-		if host, guest, ok := p.argument(e); ok && isFile(host) {
+		if host, guest, ok := p.argument(e); ok && regular(host) {
 			f.Paths = append(f.Paths, named(host, guest, "the environment that its arguments name"))
 		}
 	}
-	if script != "" && !isFile(script) { // node app means app.js, too, and a folder its main file
+	if script != "" && !regular(script) { // node app means app.js, too, and a folder its main file
 		script = nodeFile(script, true)
 	}
 	f.Paths = append(f.Paths, p.script(script)...)
@@ -108,12 +108,12 @@ func (p *Program) nodeScript(f *Facts) {
 			w.load(file, string(text[m[2]:m[3]]), !commented(text, m[0]))
 		}
 		for _, m := range nodeBeside.FindAllSubmatch(text, maxLoads) {
-			if name := string(m[1]) + string(m[2]) + string(m[3]); isFile(filepath.Join(filepath.Dir(file), name)) {
+			if name := string(m[1]) + string(m[2]) + string(m[3]); regular(filepath.Join(filepath.Dir(file), name)) {
 				w.file(filepath.Join(filepath.Dir(file), name))
 			}
 		}
 		for _, m := range nodeWorker.FindAllSubmatch(text, maxLoads) {
-			if at, ok := p.here(string(m[1])); ok && isFile(at.host) {
+			if at, ok := p.here(string(m[1])); ok && regular(at.host) {
 				w.fileAt(at.host, at.guest)
 			}
 		}
@@ -141,7 +141,7 @@ func (w *nodeWalk) load(file, name string, note bool) {
 	switch {
 	case name == "." || name == ".." || strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../"):
 		if found := nodeFile(filepath.Join(dir, name), true); found != "" {
-			if main := filepath.Join(dir, name, "package.json"); isFile(main) {
+			if main := filepath.Join(dir, name, "package.json"); regular(main) {
 				w.file(main)
 			}
 			w.file(found)
@@ -206,7 +206,7 @@ func nodeFile(name string, folder bool) string {
 // nearest packs the package.json that says how the sources of a folder are read.
 func (w *nodeWalk) nearest(dir string) {
 	for d := dir; filepath.Base(d) != "node_modules"; d = filepath.Dir(d) {
-		if m := filepath.Join(d, "package.json"); isFile(m) {
+		if m := filepath.Join(d, "package.json"); regular(m) {
 			w.file(m)
 			return
 		}
@@ -250,7 +250,7 @@ func (w *nodeWalk) pkg(at string) bool {
 		return false
 	}
 	if real != at {
-		if !isFile(filepath.Join(real, "package.json")) && !strings.Contains(real, "/node_modules/") {
+		if !regular(filepath.Join(real, "package.json")) && !strings.Contains(real, "/node_modules/") {
 			return false // who knows what that is
 		}
 		w.link(at, real)

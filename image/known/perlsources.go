@@ -80,7 +80,7 @@ func (p *Program) perlScript(f *Facts) {
 			name := string(m[1])
 			if bin := perlBin.FindString(name); bin != "" {
 				name = name[len(bin):]
-			} else if at, ok := p.here(name); ok && isFile(at.host) {
+			} else if at, ok := p.here(name); ok && regular(at.host) {
 				w.fileAt(at.host, at.guest)
 				continue
 			}

@@ -83,13 +83,13 @@ func (w *walk) php(f *Facts) {
 			case from != "":
 				w.phpFile(filepath.Join(dir, name))
 			case filepath.IsAbs(name):
-				if isFile(name) {
+				if regular(name) {
 					w.fileAt(name, filepath.Clean(name))
 				}
 			default:
-				if at, ok := w.p.here(name); ok && isFile(at.host) && at.guest != w.to(at.host) {
+				if at, ok := w.p.here(name); ok && regular(at.host) && at.guest != w.to(at.host) {
 					w.fileAt(at.host, at.guest)
-				} else if ok && isFile(at.host) {
+				} else if ok && regular(at.host) {
 					w.phpFile(at.host)
 				} else if !strings.HasPrefix(name, "./") && !strings.HasPrefix(name, "../") {
 					w.phpFile(filepath.Join(dir, name))
@@ -103,7 +103,7 @@ func (w *walk) php(f *Facts) {
 // phpFile packs a source. Composer's autoload.php stands for the folder that it is in, and
 // for the program's own folders that composer.json beside it has it look into.
 func (w *walk) phpFile(file string) {
-	if !isFile(file) {
+	if !regular(file) {
 		return
 	}
 	dir := filepath.Dir(file)
@@ -150,7 +150,7 @@ func (w *walk) phpFile(file string) {
 					w.todo = append(w.todo, file)
 				}
 			}, ".php")
-		} else if isFile(at) {
+		} else if regular(at) {
 			w.file(at)
 		}
 	}

@@ -142,9 +142,7 @@ func processServer(r pythonRun) string {
 // scriptAt is a script that an argument names: where it is on the host, unless the user
 // gives one at that place of the machine.
 func (p *Program) scriptAt(arg string) (host, guest string, given bool) {
-	if guest = path.Clean(arg); !path.IsAbs(arg) {
-		guest = path.Join("/", p.Cwd, arg)
-	}
+	guest = p.guest(arg)
 	if p.Has != nil && p.Has(guest) {
 		return "", guest, true
 	}

@@ -2,7 +2,6 @@ package known
 
 import (
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -50,15 +49,14 @@ func (w *imports) source(file string, installed bool) (tests bool) {
 	if installed {
 		left = &w.leftInstalled
 	}
-	info, err := os.Stat(file)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > maxSourceSize || *left == 0 {
+	if *left <= 0 {
+		return false
+	}
+	text := readSource(file)
+	if text == nil {
 		return false
 	}
 	*left--
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return false
-	}
 	return w.text(text, installed)
 }
 
@@ -109,7 +107,7 @@ func (w *imports) find(name string, own, sites []*pyPlace) bool {
 				continue
 			}
 			dir := filepath.Join(pl.host, name)
-			if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			if isDir(dir) {
 				if regularPackage(dir) {
 					w.pack(pl, dir, name)
 					return true
@@ -249,7 +247,7 @@ func (w *imports) pack(pl *pyPlace, file, name string) {
 // sources reads the sources of a module or package. Tests of installed packages are read
 // only if the rest imports from them.
 func (w *imports) sources(pl *pyPlace, file string) (tests bool) {
-	if info, err := os.Stat(file); err != nil || !info.IsDir() {
+	if !isDir(file) {
 		return filepath.Ext(file) == ".py" && w.source(file, pl.installed)
 	}
 	read := func(skip func(string) bool) {
@@ -296,10 +294,7 @@ func (w *imports) folder(arg string) *pyPlace {
 	if err != nil {
 		host = ""
 	}
-	guest := path.Clean(arg)
-	if !path.IsAbs(arg) {
-		guest = path.Join("/", w.p.Cwd, arg)
-	}
+	guest := w.p.guest(arg)
 	if i := slices.IndexFunc(w.own, func(pl *pyPlace) bool { return pl.guest == guest && pl.host == host }); i >= 0 {
 		return w.own[i]
 	}

@@ -60,7 +60,7 @@ func pthFolders(file string) (list []string) {
 		if !filepath.IsAbs(line) {
 			line = filepath.Join(filepath.Dir(file), line)
 		}
-		if info, err := os.Stat(line); err == nil && info.IsDir() {
+		if isDir(line) {
 			list = append(list, line)
 		}
 	}

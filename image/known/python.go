@@ -54,7 +54,7 @@ func (p *Program) pythonFacts(prefix, lib string, v *venv) *Facts {
 	}})
 	for _, x := range append(p.certificates(), []Path{
 		{Host: opensslConf, Why: "configuration of OpenSSL"},
-		{Host: "/etc/mime.types", Why: "types of files"}, {Host: "/usr/lib/locale/C.utf8", Why: "the locale C.UTF-8"},
+		{Host: "/etc/mime.types", Why: "types of files"}, utf8Locale,
 		TimeZones(), // for its module zoneinfo
 	}...) {
 		if exists(x.Host) {

@@ -112,7 +112,7 @@ func (p *Program) rubyScript(f *Facts) {
 					w.file(found)
 				}
 			case "load":
-				if at, ok := p.here(name); ok && isFile(at.host) { // looked for in the working folder at last
+				if at, ok := p.here(name); ok && regular(at.host) { // looked for in the working folder at last
 					w.fileAt(at.host, at.guest)
 					continue
 				}

@@ -76,7 +76,7 @@ func TestRuntimes(t *testing.T) {
 	}
 	for line, want := range map[string]string{"app.js x": "/w/app.js", "run --preload m.scm --hot app.js": "/w/app.js", "run": "", "--port 3000 app.js": "/w/app.js", "test app.js": ""} {
 		got := ""
-		for _, x := range (&Program{Args: strings.Fields(line), Cwd: "/w"}).runScript(map[string]bool{"run": true}, bunValued) {
+		for _, x := range (&Program{Args: strings.Fields(line), Cwd: "/w"}).runScript(bunOptions) {
 			got = x.Guest
 		}
 		if got != want {

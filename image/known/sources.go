@@ -25,7 +25,7 @@ func (p *Program) start(arg string) (host, guest string, ok bool) {
 		host, guest, ok = p.argument(arg)
 	}
 	real, err := filepath.EvalSymlinks(host)
-	if err != nil || !ok || !isFile(real) || p.hides(guest) {
+	if err != nil || !ok || !regular(real) || p.hides(guest) {
 		return "", "", false
 	}
 	if guest == host {
@@ -49,6 +49,7 @@ type walk struct {
 	todo  []string
 	paths []Path
 	links []Link
+	roots []string // the program's folders, see own; nil until they are asked for
 	held  []string // what is not packed, since it may be somebody's secret
 }
 
@@ -82,16 +83,13 @@ func (p *Program) here(name string) (place, bool) {
 	if err != nil || name == "" || strings.IndexByte(name, 0) >= 0 {
 		return place{}, false
 	}
-	if path.IsAbs(name) {
-		return place{host, path.Clean(name)}, true
-	}
-	return place{host, path.Join("/", p.Cwd, name)}, true
+	return place{host, p.guest(name)}, true
 }
 
 // fileIn packs the first of the files of a folder that is there.
 func (w *walk) fileIn(dir place, names ...string) bool {
 	for _, n := range names {
-		if file := filepath.Join(dir.host, n); isFile(file) {
+		if file := filepath.Join(dir.host, n); regular(file) {
 			w.fileAt(file, path.Join(dir.guest, filepath.ToSlash(n)))
 			return true
 		}
@@ -183,7 +181,10 @@ func (w *walk) free(host string) bool {
 	if err != nil || w.p.Secret != nil && (w.p.Secret(real) || w.p.Secret(host)) {
 		return false
 	}
-	for _, dir := range w.own() {
+	if w.roots == nil {
+		w.roots = w.own()
+	}
+	for _, dir := range w.roots {
 		if strings.HasPrefix(real, strings.TrimSuffix(dir, "/")+"/") {
 			return true
 		}
@@ -257,17 +258,11 @@ func inside(dir string, skip func(rel string, dir bool) bool, f func(file string
 // firstFile is the first path that is a file, "" if none is.
 func firstFile(paths ...string) string {
 	for _, p := range paths {
-		if isFile(p) {
+		if regular(p) {
 			return p
 		}
 	}
 	return ""
-}
-
-// isFile reports whether a path leads to a file.
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
 }
 
 // isDir reports whether a path leads to a folder.
@@ -285,6 +280,8 @@ type options struct {
 	letters string
 	// code are options that say what to run, so that no script follows.
 	code []string
+	// commands are words before the script that say to run it.
+	commands []string
 }
 
 // scriptIn is the first argument that is neither an option nor the value of one, "" if an
@@ -302,6 +299,9 @@ func (o options) scriptIn(args []string, each func(name, value string)) string {
 			return ""
 		}
 		if !strings.HasPrefix(a, "-") {
+			if slices.Contains(o.commands, a) {
+				continue
+			}
 			return a
 		}
 		take := func(name, value string, has bool) {

@@ -1,5 +1,8 @@
 package known
 
+// utf8Locale is the locale of glibc that programs with LANG=C.UTF-8 read.
+var utf8Locale = Path{Host: "/usr/lib/locale/C.utf8", Why: "the locale C.UTF-8"}
+
 // zones is where the system has the time zones.
 const zones = "/usr/share/zoneinfo"
 

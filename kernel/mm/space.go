@@ -82,7 +82,7 @@ type Layout struct {
 	// whose place the program leaves open go there and nothing else does.
 	TextStart, TextEnd uintptr
 	// FixedStart and FixedEnd bound the code of a program that is linked at a
-	// fixed address. Nothing else becomes executable there, either.
+	// fixed address, or stands apart from the window. Nothing else becomes executable there, either.
 	FixedStart, FixedEnd uintptr
 }
 
